@@ -1,0 +1,120 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How anything is run in a container: the one file that knows the engine's command line client.
+
+Private to the collection. Works with every client that speaks Docker's command line: docker, podman.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+
+
+class EngineError(Exception):
+    """One sentence for the user: what is wrong, with which container or engine, and what to do."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command left behind. Source: AnsibleModule.run_command."""
+
+    rc: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True)
+class Container:
+    """What an engine says of one container (``inspect``), under the names that we use."""
+
+    raw: dict = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.raw["Name"].lstrip("/")
+
+    @property
+    def state(self) -> str:
+        """created, running, paused, restarting, removing, exited or dead."""
+        return self.raw["State"]["Status"]
+
+    @property
+    def env(self) -> dict:
+        return dict(item.partition("=")[::2] for item in self.raw["Config"].get("Env") or [])
+
+    @property
+    def started_as_root(self) -> bool:
+        user = (self.raw["Config"].get("User") or "root").partition(":")[0]
+        return user in ("root", "0")
+
+    @property
+    def user(self) -> str:
+        """The lab's user: NB_USER, else who the container was started as."""
+        return self.env.get("NB_USER") or self.raw["Config"].get("User") or "root"
+
+    @property
+    def home(self) -> str:
+        """HOME of the lab's user: the image's HOME stays /home/jovyan when the user was renamed."""
+        if self.started_as_root and self.user != "root":
+            return f"/home/{self.user}"
+        return self.env.get("HOME") or f"/home/{self.user}"
+
+
+class Engine:
+    """The engine of the managed host, through its command line client.
+
+    run_command: AnsibleModule.run_command or a stand-in with its signature and result.
+    cli: name or path of the client. docker_host: address of the engine, the client's own default if None.
+    """
+
+    def __init__(self, run_command, cli: str = "docker", docker_host: str | None = None):
+        self._run_command = run_command
+        self.cli = cli
+        self._base = [cli]
+        if docker_host:
+            self._base += ["--url" if os.path.basename(cli) == "podman" else "--host", docker_host]
+
+    def run(self, *argv: str, stdin: str | None = None) -> Result:
+        """Run the client with these arguments. Raises EngineError if there is no such client."""
+        command = [*self._base, *argv]
+        rc, out, err = self._run_command(command, data=stdin, binary_data=True, handle_exceptions=False)
+        return Result(rc, out, err)
+
+    def exec(self, container: Container, *argv: str, stdin: str | None = None, env: dict | None = None) -> Result:
+        """Run argv in the container as the lab's user, with the lab's HOME.
+
+        A container that was not started as root has one user, and naming it by number would drop its
+        supplementary groups: so it is named only where there is a choice.
+        """
+        options = ["--interactive"] if stdin is not None else []
+        if container.started_as_root:
+            options += ["--user", container.user]
+        for key, value in {"HOME": container.home, **(env or {})}.items():
+            options += ["--env", f"{key}={value}"]
+        return self.run("exec", *options, container.name, *argv, stdin=stdin)
+
+    def inspect(self, name: str) -> Container | None:
+        """The container of that name, None if there is none. Raises EngineError if the engine does not answer."""
+        result = self.run("container", "inspect", name)
+        if result.rc == 0:
+            return Container(json.loads(result.out)[0])
+        if "no such" in result.err.lower():
+            return None
+        raise EngineError(engine_trouble(self.cli, result.err))
+
+
+def engine_trouble(cli: str, err: str) -> str:
+    """The client's complaint about its engine as one sentence with a way out."""
+    text = err.strip().splitlines()[-1] if err.strip() else "it said nothing"
+    low = err.lower()
+    if "permission denied" in low:
+        return (
+            f"This user may not talk to the engine ({text}): "
+            "run the play with become, or add the user to the engine's group (engine_users in role mlenv.jupyter.engine)."
+        )
+    if "cannot connect" in low or "is the docker daemon running" in low or "connection refused" in low or "no such file" in low:
+        return f"No engine answers {cli} on this host ({text}): start it, or run role mlenv.jupyter.engine first."
+    return f"The engine's client {cli} failed: {text}"
