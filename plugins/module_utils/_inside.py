@@ -1,0 +1,374 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs inside the container: one look at the Python environment, and whether requirements hold in it.
+
+Private to the collection. _probe.py sends this file's own source through stdin, so it imports nothing of ours:
+the standard library and `packaging` only, and as little of both as possible, because starting is most of its time.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import site
+import sys
+from urllib.parse import unquote, urlsplit
+
+
+def load_packaging():
+    """The reference library for requirements: the image's own, else the copy that pip carries. None without both."""
+    for parent in ("packaging", "pip._vendor.packaging"):
+        try:
+            package = __import__(parent + ".requirements", fromlist=["requirements"])
+            __import__(parent + ".version", fromlist=["version"])
+            return package
+        except Exception:  # a broken copy in the user site raises anything; the next one may work
+            continue
+    return None
+
+
+def canonical(name):
+    """The one spelling of a project's name (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+# ---------------------------------------------------------------- what is installed
+
+
+class Dist:
+    """One installed distribution, by its metadata directory. Files are read only when asked for."""
+
+    def __init__(self, folder, entry):
+        self.location = folder
+        self.path = os.path.join(folder, entry)
+        stem = entry.rpartition(".")[0]
+        name, _dash, version = stem.partition("-")
+        if entry.endswith(".egg-info"):
+            version = re.sub(r"-py\d.*$", "", version)
+        self.name = canonical(name)
+        self.version = version
+        self._headers = None
+        if not version:
+            self.version = self.header("Version")
+
+    @property
+    def headers(self):
+        """Header lines of METADATA; the long description below them is left out."""
+        if self._headers is None:
+            text = ""
+            for candidate in ("METADATA", "PKG-INFO", ""):
+                try:
+                    with open(os.path.join(self.path, candidate).rstrip("/"), encoding="utf-8", errors="replace") as file:
+                        text = file.read()
+                        break
+                except OSError:
+                    continue
+            self._headers = text.partition("\n\n")[0].splitlines()
+        return self._headers
+
+    def header(self, key):
+        prefix = key + ": "
+        return next((line[len(prefix) :].strip() for line in self.headers if line.startswith(prefix)), "")
+
+    @property
+    def requires(self):
+        found = [line[15:].strip() for line in self.headers if line.startswith("Requires-Dist: ")]
+        if found or not self.path.endswith(".egg-info"):
+            return found
+        return egg_requires(os.path.join(self.path, "requires.txt"))
+
+    @property
+    def direct_url(self):
+        """Where it came from, when that was no index (PEP 610); an empty dict otherwise."""
+        try:
+            with open(os.path.join(self.path, "direct_url.json"), encoding="utf-8") as file:
+                return json.load(file)
+        except (OSError, ValueError):
+            return {}
+
+
+def egg_requires(path):
+    """requires.txt of old setuptools as Requires-Dist lines: its sections are [extra:marker]."""
+    found, suffix = [], ""
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = [line.strip() for line in file]
+    except OSError:
+        return found
+    for line in lines:
+        if line.startswith("["):
+            extra, _colon, marker = line[1:-1].partition(":")
+            tests = (["(" + marker + ")"] if marker else []) + (['extra == "%s"' % extra] if extra else [])
+            suffix = "; " + " and ".join(tests)
+        elif line:
+            found.append(line + suffix)
+    return found
+
+
+def dists_in(folder):
+    """Distributions in one directory: name -> Dist."""
+    try:
+        entries = sorted(os.listdir(folder))
+    except OSError:
+        return {}
+    found = {}
+    for entry in entries:
+        # pip renames what it is about to remove to ~name: a leftover of that is no package.
+        if entry.endswith((".dist-info", ".egg-info")) and not entry.startswith(("~", "-")):
+            dist = Dist(folder, entry)
+            found.setdefault(dist.name, dist)
+    return found
+
+
+# ---------------------------------------------------------------- what is wanted
+
+
+class Malformed(Exception):
+    """A requirement that nobody can read; the column counts from 1, 0 if unknown."""
+
+    def __init__(self, why, column=0):
+        super().__init__(why)
+        self.column = column
+
+
+class Wanted:
+    """One requirement: by name and specifier, or by direct reference (then url is set, and name may be empty)."""
+
+    def __init__(self, packaging, text):
+        requirement, self.text = None, text
+        if is_reference(text):
+            url, _semicolon, marker = text.partition(" ;")
+            self.name, self.extras, self.specifier = "", set(), None
+            self.url, _bracket, extras = re.sub(r"(\[[^\[\]]*\])$", r" \1", url.strip()).partition(" [")
+            self.extras = {part.strip() for part in extras.rstrip("]").split(",") if part.strip()}
+            self.marker = packaging.Requirement("x ;" + marker).marker if marker.strip() else None
+            self.name = canonical(fragment(self.url).get("egg", "").partition("[")[0])
+            return
+        try:
+            requirement = packaging.Requirement(text)
+        except packaging.InvalidRequirement as error:
+            raise Malformed(*explain(str(error), text)) from error
+        self.name = canonical(requirement.name)
+        self.extras = set(requirement.extras)
+        self.specifier = requirement.specifier
+        self.url = requirement.url
+        self.marker = requirement.marker
+
+    def applies(self, extras=()):
+        """Whether its marker is true here, for a package that was asked for with these extras."""
+        return self.marker is None or any(self.marker.evaluate({"extra": extra}) for extra in extras or ("",))
+
+
+def is_reference(text):
+    """A path or a URL without `name @` in front, as pip tells it apart from a name."""
+    head = text.partition(" ;")[0].strip()
+    if re.match(r"^[A-Za-z0-9][\w.\-]*\s*(\[[^\]]*\])?\s*@", head):
+        return False
+    return "://" in head or head.startswith((".", "/", "~")) or re.search(r"\.(whl|zip|tar\.gz|tar\.bz2|tar\.xz|tgz)$", head) is not None
+
+
+def explain(message, text):
+    """packaging's complaint as one line and the column that its caret points to."""
+    lines = message.splitlines()
+    column = 0
+    for above, below in zip(lines, lines[1:]):
+        if above.strip() == text.strip() and "^" in below:
+            column = below.index("^") - above.index(text.strip()[0]) + 1
+    why = lines[0].partition(": ")[2] if lines[0].startswith("Parse error") else lines[0]
+    return (why.strip() or "it is no requirement"), column
+
+
+def requirement_of(line):
+    """The requirement in a line of a requirements file, without the options behind it; None for a line of options."""
+    line = re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: os.environ.get(match.group(1)) or match.group(0), line)
+    if line.startswith("-"):
+        return None
+    return re.split(r"\s+-{1,2}(?=[a-z])", line, maxsplit=1)[0].strip()
+
+
+# ---------------------------------------------------------------- direct references
+
+
+def fragment(url):
+    return dict(part.partition("=")[::2] for part in urlsplit(url).fragment.split("&") if part)
+
+
+def plain(url):
+    """A URL for comparison: without credentials, fragment and closing slash."""
+    parts = urlsplit(url)
+    if not parts.netloc and parts.scheme in ("", "file"):
+        return "file://" + os.path.abspath(os.path.expanduser(unquote(parts.path))).rstrip("/")
+    return "%s://%s%s%s" % (
+        parts.scheme,
+        parts.netloc.rpartition("@")[2],
+        unquote(parts.path).rstrip("/"),
+        "?" + parts.query if parts.query else "",
+    )
+
+
+def same_origin(url, record):
+    """Whether an installed package's direct_url.json says that it came from this very reference."""
+    if not record:
+        return False
+    wanted, vcs = fragment(url), record.get("vcs_info")
+    target = plain(url)
+    if vcs:
+        scheme, _plus, rest = target.partition("+")
+        if scheme != vcs.get("vcs"):
+            return False
+        path, at, revision = rest.rpartition("@")
+        target, revision = (path, revision) if at and "/" not in revision else (rest, "")
+        if revision not in (vcs.get("requested_revision") or "", vcs.get("commit_id")):
+            return False
+    if target != plain(record.get("url", "")) or wanted.get("subdirectory", "") != (record.get("subdirectory") or ""):
+        return False
+    return same_hash(target, wanted, record.get("archive_info") or {})
+
+
+def same_hash(target, wanted, archive):
+    """The archive's hash is the one asked for, and the one that a local file has now."""
+    hashes = dict(archive.get("hashes") or [archive.get("hash", "=").split("=", 1)])
+    if any(algorithm in hashes and hashes[algorithm] != wanted[algorithm] for algorithm in wanted):
+        return False
+    path = target[7:] if target.startswith("file://") else ""
+    if "sha256" not in hashes or not os.path.isfile(path):
+        return True
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest() == hashes["sha256"]
+
+
+# ---------------------------------------------------------------- does what is wanted hold
+
+
+class Environment:
+    """The packages that a Python sees, and the questions that we ask of them."""
+
+    def __init__(self, packaging, folders, user_site):
+        self.packaging = packaging
+        self.user = dists_in(user_site)
+        self.image = {}
+        for folder in folders:
+            if os.path.realpath(folder) != os.path.realpath(user_site):
+                for name, dist in dists_in(folder).items():
+                    self.image.setdefault(name, dist)
+        self._read = {}
+
+    def find(self, name):
+        return self.user.get(name) or self.image.get(name)
+
+    def wanted(self, text):
+        if text not in self._read:
+            self._read[text] = Wanted(self.packaging, text)
+        return self._read[text]
+
+    def agrees(self, wanted, dist):
+        """Whether this installed distribution is what the requirement asks for."""
+        if wanted.url:
+            return same_origin(wanted.url, dist.direct_url)
+        try:
+            # What is installed may be a pre-release: pip keeps it, too.
+            return not wanted.specifier or wanted.specifier.contains(dist.version, prereleases=True)
+        except ValueError:  # a version that follows no rule satisfies no specifier
+            return False
+
+    def dist_for(self, wanted):
+        if wanted.name:
+            return self.find(wanted.name)
+        everything = list(self.user.values()) + list(self.image.values())
+        return next((dist for dist in everything if same_origin(wanted.url, dist.direct_url)), None)
+
+    def missing(self, requirements, constraints):
+        """What does not hold, among the requirements and all that they need: one text each, with who needs it."""
+        queue = [(wanted, "") for wanted in requirements if wanted.applies()]
+        missing, seen = [], set()
+        while queue:
+            wanted, needed_by = queue.pop(0)
+            dist = self.dist_for(wanted)
+            bounds = [bound for bound in constraints if bound.name == (dist.name if dist else wanted.name)]
+            if dist is None or not all(self.agrees(bound, dist) for bound in [wanted, *bounds]):
+                missing.append("%s (needed by %s)" % (wanted.text.partition(";")[0].strip(), needed_by) if needed_by else wanted.text)
+                continue
+            if (dist.name, tuple(sorted(wanted.extras))) in seen:
+                continue
+            seen.add((dist.name, tuple(sorted(wanted.extras))))
+            for text in dist.requires:
+                if not wanted.extras and only_for_an_extra(text):
+                    continue
+                dependency = self.wanted(text)
+                if dependency.applies(wanted.extras):
+                    queue.append((dependency, dist.name))
+        return list(dict.fromkeys(missing))
+
+
+def only_for_an_extra(text):
+    """Most lines of most packages; parsing them costs more than everything else."""
+    marker = text.partition(";")[2]
+    return "extra ==" in marker and " or " not in marker
+
+
+def read(environment, lines):
+    """Lines of requirements as Wanted, and apart those that are malformed or that only pip can decide."""
+    wanted, malformed, undecided = [], [], []
+    for where, line in lines:
+        text = requirement_of(line)
+        if text is None:
+            if re.match(r"(-r|-c|--requirement|--constraint)\b", line):
+                undecided.append(line)
+            continue
+        try:
+            wanted.append(environment.wanted(text))
+        except Malformed as error:
+            malformed.append({"where": where, "text": text, "column": error.column, "why": str(error)})
+    return wanted, malformed, undecided
+
+
+def constraints_of_image_user():
+    """Files that PIP_CONSTRAINT names: pip will honour them, so must we."""
+    lines = []
+    for path in os.environ.get("PIP_CONSTRAINT", "").split():
+        try:
+            with open(path, encoding="utf-8") as file:
+                lines += [[path, re.sub(r"(^|\s+)#.*$", "", line).strip()] for line in file]
+        except OSError:
+            continue
+    return [line for line in lines if line[1]]
+
+
+def look(request):
+    """Everything that one look tells. request: lines and constraints, each a list of [where, text]."""
+    packaging = load_packaging()
+    user_site = site.getusersitepackages()
+    environment = Environment(packaging, [folder for folder in sys.path if folder], user_site)
+    missing, malformed, undecided = [], [], []
+    if packaging is None:
+        undecided = [text for _where, text in request["lines"]]
+    else:
+        wanted, malformed, undecided = read(environment, request["lines"])
+        bounds, malformed_bounds, _undecided = read(environment, request["constraints"] + constraints_of_image_user())
+        malformed += malformed_bounds
+        try:
+            missing = environment.missing(wanted, [bound for bound in bounds if bound.applies()])
+        except Malformed as error:  # in an installed package's own metadata
+            undecided.append(str(error))
+    return {
+        "python": "%d.%d.%d" % sys.version_info[:3],
+        "executable": sys.executable,
+        "pip": environment.find("pip").version if environment.find("pip") else "",
+        "user_site": user_site,
+        "home": os.path.expanduser("~"),
+        "uid": os.getuid(),
+        "gid": os.getgid(),
+        "path": os.environ.get("PATH", ""),
+        "satisfied": not (missing or malformed or undecided),
+        "missing": missing,
+        "malformed": malformed,
+        "undecided": undecided,
+        "user_packages": {name: dist.version for name, dist in sorted(environment.user.items())},
+        "image_packages": {name: dist.version for name, dist in sorted(environment.image.items())},
+    }

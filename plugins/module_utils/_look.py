@@ -1,0 +1,432 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one look at a lab: everything that the role wants to know, gathered on the managed host, changing nothing.
+
+Private to the collection. Pure readings of what an engine says (``read_*``) come first, then what must be
+asked of the host (owner, paths, port), then ``Look``, which asks it all in the right order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import pwd
+import shlex
+import socket
+import ssl
+import stat
+import time
+
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine, EngineError, engine_trouble
+from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import parse_probe, probe_command
+
+# Where the lab's private files (token, server configuration) are seen in the container, and by which labels
+# the role says what it wanted. roles/lab/vars/main.yml has the same names.
+CONFIG_MOUNT = "/etc/mlenv"
+LABEL = "mlenv.jupyter."
+
+# Where distributions keep what the host itself trusts.
+CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem")
+
+# The user of Jupyter's images, for a lab whose owner would otherwise be root.
+IMAGE_UID, IMAGE_GID = 1000, 100
+
+
+# -- What an engine says, under the names that we use -------------------------------------------------------------
+
+
+def read_image(raw: dict) -> dict:
+    """``image inspect`` -> what the role must know of an image. A Jupyter image is one that sets NB_USER."""
+    config = raw.get("Config") or {}
+    env = dict(item.partition("=")[::2] for item in config.get("Env") or [])
+    return {
+        "present": True,
+        "id": raw["Id"],
+        "jupyter": "NB_USER" in env,
+        "path": env.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        "architecture": raw.get("Architecture", ""),
+        "size": raw.get("Size", 0),
+    }
+
+
+def read_container(container: Container) -> dict:
+    """``container inspect`` -> state, settings and mounts. Environment is left out: people put secrets there."""
+    raw, host = container.raw, container.raw["HostConfig"]
+    labels = raw["Config"].get("Labels") or {}
+    mounts = {mount["Destination"]: mount for mount in raw.get("Mounts") or []}
+    state = raw["State"]
+    return {
+        "exists": True,
+        "id": raw["Id"],
+        "state": container.state,
+        "running": container.state == "running",
+        "health": (state.get("Health") or {}).get("Status", "none"),
+        "restarts": raw.get("RestartCount", 0),
+        "started_at": state.get("StartedAt", ""),
+        "exit_code": state.get("ExitCode", 0),
+        "managed": LABEL + "spec" in labels,
+        "jupyter": "NB_USER" in container.env,
+        "spec": labels.get(LABEL + "spec", ""),
+        "image": raw["Config"].get("Image", ""),
+        "image_id": raw.get("Image", ""),
+        "user": container.user,
+        "home": container.home,
+        "memory": host.get("Memory") or 0,
+        "cpus": (host.get("NanoCpus") or 0) / 1e9,
+        "restart_policy": (host.get("RestartPolicy") or {}).get("Name") or "no",
+        "networks": sorted((raw.get("NetworkSettings") or {}).get("Networks") or {}),
+        "mounts": {path: mount.get("Name") or mount.get("Source", "") for path, mount in sorted(mounts.items())},
+    }
+
+
+def read_server(container: Container) -> dict:
+    """How the server is reached from the host: scheme, address, port, base URL. Labels first, else Jupyter's defaults."""
+    labels = container.raw["Config"].get("Labels") or {}
+    env = container.env
+    inside = "%s/tcp" % env.get("JUPYTER_PORT", "8888")
+    # The wanted binding, not the present one: a stopped container has no present one.
+    bindings = (container.raw["HostConfig"].get("PortBindings") or {}).get(inside) or [{}]
+    base_url = labels.get(LABEL + "base-url") or _option(env.get("NOTEBOOK_ARGS", ""), "base_url") or "/"
+    # Docker Stacks: the presence of GEN_CERT turns TLS on, whatever it says.
+    scheme = labels.get(LABEL + "scheme") or ("https" if "GEN_CERT" in env else "http")
+    return {
+        "scheme": scheme,
+        "address": bindings[0].get("HostIp") or "0.0.0.0",
+        "port": int(bindings[0].get("HostPort") or 0),
+        "base_url": "/" + base_url.strip("/") + "/" if base_url.strip("/") else "/",
+    }
+
+
+def _option(arguments: str, name: str) -> str:
+    """The value of --ServerApp.NAME=value in Jupyter's command line options."""
+    try:
+        words = shlex.split(arguments)
+    except ValueError:
+        return ""
+    for word in words:
+        key, _sep, value = word.partition("=")
+        if key in ("--ServerApp." + name, "--NotebookApp." + name):
+            return value
+    return ""
+
+
+def page_url(server: dict) -> str:
+    """The address to type into a browser on the host, without the token."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(server["address"], server["address"])
+    if ":" in address and not address.startswith("["):
+        address = f"[{address}]"
+    return f"{server['scheme']}://{address}:{server['port']}{server['base_url']}lab"
+
+
+# -- What the host says -----------------------------------------------------------------------------------------
+
+
+def find_owner(name: str) -> dict:
+    """The host user to whom the lab belongs: the one named, else who connected, before any become.
+
+    Returns name, uid, gid, home, and lab_uid, lab_gid: the numbers that the lab's user gets. They are the
+    owner's, but for root, who gets those of the image's own user: a notebook server has no business being root.
+    Raises KeyError if there is no such user.
+    """
+    if name:
+        entry = pwd.getpwnam(name)
+    elif os.environ.get("SUDO_UID", "").isdigit():
+        entry = pwd.getpwuid(int(os.environ["SUDO_UID"]))
+    else:
+        entry = pwd.getpwuid(os.getuid())
+    root = entry.pw_uid == 0
+    return {
+        "name": entry.pw_name,
+        "uid": entry.pw_uid,
+        "gid": entry.pw_gid,
+        "home": entry.pw_dir,
+        "lab_uid": IMAGE_UID if root else entry.pw_uid,
+        "lab_gid": IMAGE_GID if root else entry.pw_gid,
+    }
+
+
+def find_path(path: str, home: str) -> dict:
+    """A path of the host, ~ being the owner's home: path, type (absent, directory, file, other), uid, gid, mode."""
+    if path == "~" or path.startswith("~/"):
+        path = home + path[1:]
+    found = {"path": path, "type": "absent", "uid": None, "gid": None, "mode": ""}
+    try:
+        status = os.stat(path)
+    except OSError:
+        return found
+    kinds = {stat.S_IFDIR: "directory", stat.S_IFREG: "file"}
+    found["type"] = kinds.get(stat.S_IFMT(status.st_mode), "other")
+    found.update(uid=status.st_uid, gid=status.st_gid, mode="%04o" % stat.S_IMODE(status.st_mode))
+    return found
+
+
+def find_file(path: str) -> dict:
+    """find_path, and the SHA-256 of the content ("" if there is none to read)."""
+    found = find_path(path, "")
+    content = _content(path)
+    found["sha256"] = hashlib.sha256(content).hexdigest() if content else ""
+    return found
+
+
+def _content(path: str) -> bytes:
+    """A file's content, b"" if it cannot be read."""
+    try:
+        with open(path, "rb") as handle:
+            return handle.read()
+    except OSError:
+        return b""
+
+
+def find_listener(port: int, address: str) -> str:
+    """Who listens on that port of the host, in words; "" if nobody does.
+
+    A published port of a container is the engine's own process here; ``Look`` names the container instead.
+    """
+    wildcard = ("00000000", "0" * 32)
+    wanted = _proc_address(address)
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            with open(table, encoding="ascii") as handle:
+                rows = [line.split() for line in handle.readlines()[1:]]
+        except OSError:
+            continue
+        for row in rows:
+            local, _sep, hexport = row[1].partition(":")
+            if row[3] == "0A" and int(hexport, 16) == port:
+                if local in wildcard or wanted in wildcard or local == wanted:
+                    inodes.add(f"socket:[{row[9]}]")
+    if not inodes:
+        return ""
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            for descriptor in os.listdir(f"/proc/{pid}/fd"):
+                if os.readlink(f"/proc/{pid}/fd/{descriptor}") in inodes:
+                    with open(f"/proc/{pid}/comm", encoding="utf-8", errors="replace") as handle:
+                        return f"process {handle.read().strip()} (pid {pid})"
+        except OSError:
+            continue
+    return "another process"
+
+
+def _proc_address(address: str) -> str:
+    """An address as /proc/net/tcp writes it."""
+    if ":" in address:
+        packed = socket.inet_pton(socket.AF_INET6, address)
+        return "".join(packed[i : i + 4][::-1].hex().upper() for i in range(0, 16, 4))
+    return socket.inet_aton(address)[::-1].hex().upper()
+
+
+def ask_server(server: dict, token: str, timeout: float = 5.0) -> dict:
+    """GET api/status from the host, as a person's browser would reach it. Returns status (0: no answer) and error."""
+    address = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(server["address"], server["address"])
+    if server["scheme"] == "https":
+        # Whether the certificate can be trusted is the visitor's question; here it is only whether the server works.
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        link = http.client.HTTPSConnection(address, server["port"], timeout=timeout, context=context)
+    else:
+        link = http.client.HTTPConnection(address, server["port"], timeout=timeout)
+    try:
+        link.request("GET", server["base_url"] + "api/status", headers={"Authorization": "token " + token})
+        return {"status": link.getresponse().status, "error": ""}
+    except (OSError, http.client.HTTPException) as trouble:
+        return {"status": 0, "error": str(trouble) or type(trouble).__name__}
+    finally:
+        link.close()
+
+
+# -- The look -----------------------------------------------------------------------------------------------------
+
+
+class Look:
+    """One look at one lab. ``gather`` returns plain facts; nothing on the host or in the engine is changed."""
+
+    def __init__(self, engine: Engine, params: dict):
+        self.engine = engine
+        self.params = params
+
+    def gather(self) -> dict:
+        facts = {"owner": find_owner(self.params["owner"]), "euid": os.geteuid(), "engine": self._engine()}
+        home = facts["owner"]["home"]
+        facts["work_dir"] = find_path(self.params["work_dir"], home) if self.params["work_dir"] else None
+        facts["config_dir"] = self._config_dir(home)
+        facts["ca_bundle"] = self._ca_bundle()
+        facts["image"] = {"present": False, "jupyter": False, "id": "", "path": ""}
+        facts["container"] = {"exists": False, "running": False, "state": "absent", "managed": False, "health": "none"}
+        facts["volume"] = {"exists": False}
+        facts.update(ready=False, status=0, url="", port_holder="", python="", packages=None)
+        if facts["engine"]["available"]:
+            self._ask_engine(facts)
+        return facts
+
+    def _engine(self) -> dict:
+        """Whether an engine answers, and what it can do."""
+        facts = {"available": False, "reason": "", "version": "", "runtimes": [], "root_dir": ""}
+        try:
+            result = self.engine.run("info", "--format", "{{json .}}")
+        except EngineError as trouble:
+            return {**facts, "reason": str(trouble)}
+        try:
+            info = json.loads(result.out)
+        except ValueError:
+            info = {}
+        if result.rc != 0 or not info.get("ServerVersion"):
+            return {**facts, "reason": engine_trouble(self.engine.cli, result.err or "\n".join(info.get("ServerErrors") or []))}
+        facts.update(available=True, version=info["ServerVersion"], runtimes=sorted(info.get("Runtimes") or {}))
+        facts["root_dir"] = info.get("DockerRootDir", "")
+        return facts
+
+    def _ask_engine(self, facts: dict) -> None:
+        reference, name = self.params["image"], self.params["name"]
+        if reference:
+            found = self.engine.run("image", "inspect", reference)
+            if found.rc == 0:
+                facts["image"] = read_image(json.loads(found.out)[0])
+        container = self.engine.inspect(name) if name else None
+        if container is not None:
+            facts["container"] = read_container(container)
+        home = facts["container"].get("home", "")
+        volume = self.params["volume"] or facts["container"].get("mounts", {}).get(home + "/.local", "")
+        if volume:
+            facts["volume"] = self._volume(volume)
+        if self.params["port"]:
+            facts["port_holder"] = self._port_holder(container)
+        if container is not None and container.state == "running":
+            self._ask_server(facts, container)
+        if container is not None and container.state == "running":
+            facts["python"], facts["packages"] = self._packages(
+                lambda argv, stdin: self.engine.exec(container, *argv, stdin=stdin)
+            )
+        elif facts["image"]["jupyter"] and self._wanted():
+            facts["python"], facts["packages"] = self._packages(self._in_passing(facts))
+
+    def _config_dir(self, home: str) -> dict | None:
+        """The lab's private directory and what is in it. Of the token: whether it is as wanted, never its hash."""
+        if not self.params["config_dir"]:
+            return None
+        found = find_path(self.params["config_dir"], home)
+        files = ("token", "jupyter_server_config.json", "ca-certificates.crt", "passwd", "group")
+        found["files"] = {name: find_file(os.path.join(found["path"], name)) for name in files}
+        found["files"]["token"].pop("sha256")
+        if self.params["token"]:
+            found["files"]["token"]["matches"] = _content(os.path.join(found["path"], "token")) == self.params["token"].encode()
+        return found
+
+    def _ca_bundle(self) -> dict:
+        """The host's own CA bundle, and the SHA-256 of it with the wanted certificates behind it."""
+        path = next(filter(os.path.isfile, CA_BUNDLES), "")
+        together = _content(path) + self.params["ca_certificates"].encode()
+        return {"path": path, "sha256": hashlib.sha256(together).hexdigest()}
+
+    def _volume(self, name: str) -> dict:
+        """Whether there is a volume of that name, and who owns its top (None where only root could see it)."""
+        found = self.engine.run("volume", "inspect", name)
+        facts = {"name": name, "exists": found.rc == 0, "uid": None, "gid": None}
+        if facts["exists"]:
+            top = find_path(json.loads(found.out)[0].get("Mountpoint", ""), "")
+            facts.update(uid=top["uid"], gid=top["gid"])
+        return facts
+
+    def _port_holder(self, container: Container | None) -> str:
+        """Who but this lab holds its port, in words; "" if it is free."""
+        port, address = self.params["port"], self.params["bind_address"]
+        result = self.engine.run("ps", "--filter", f"publish={port}", "--format", "{{.Names}}\t{{.Ports}}")
+        for line in result.out.splitlines():
+            name, _sep, ports = line.partition("\t")
+            if f":{port}->" in ports and _same_address(ports, port, address):
+                if container is not None and name == container.name:
+                    return ""
+                return f"container {name}"
+        return find_listener(port, address)
+
+    def _token(self, container: Container) -> str:
+        """The token that opens the server: from the lab's file, else from the server's own notes (a lab not made by us)."""
+        for mount in container.raw.get("Mounts") or []:
+            if mount["Destination"] == CONFIG_MOUNT:
+                try:
+                    with open(os.path.join(mount["Source"], "token"), encoding="utf-8") as handle:
+                        return handle.read()
+                except OSError:
+                    break
+        script = 'cat "${JUPYTER_RUNTIME_DIR:-$HOME/.local/share/jupyter/runtime}"/jpserver-*.json'
+        result = self.engine.exec(container, "sh", "-c", script)
+        decoder, text, token = json.JSONDecoder(), result.out.strip(), ""
+        while text:
+            try:
+                entry, end = decoder.raw_decode(text)
+            except ValueError:
+                break
+            token, text = entry.get("token", token), text[end:].lstrip()
+        return token
+
+    def _ask_server(self, facts: dict, container: Container) -> None:
+        """Ready means that a person can work: 200 with the token, twice, with no restart in between."""
+        server = read_server(container)
+        facts["url"] = page_url(server) if server["port"] else ""
+        if not server["port"]:
+            return
+        deadline = time.monotonic() + self.params["wait"]
+        while True:
+            token = self._token(container)
+            answers = [ask_server(server, token)]
+            if answers[0]["status"] == 200:
+                if self.params["wait"]:
+                    time.sleep(0.5)  # api answers once just before a server that cannot write its files dies
+                answers.append(ask_server(server, token))
+            again = self.engine.inspect(container.name)
+            steady = again is not None and again.state == "running" and again.raw.get("RestartCount") == container.raw.get("RestartCount")
+            facts["status"] = answers[-1]["status"]
+            facts["ready"] = steady and [answer["status"] for answer in answers] == [200, 200]
+            if again is not None:
+                facts["container"] = read_container(again)
+            restarts = facts["container"].get("restarts", 0)
+            lost = again is None or again.state in ("exited", "dead") or restarts - container.raw.get("RestartCount", 0) >= 3
+            if facts["ready"] or lost or time.monotonic() > deadline:
+                return
+            time.sleep(0.25)
+
+    def logs(self, lines: int = 15) -> str:
+        """The last lines of the lab's log, with tokens masked."""
+        result = self.engine.run("logs", "--tail", str(lines), self.params["name"])
+        words = (result.out + result.err).replace("?token=", "?token= ").split("?token= ")
+        return words[0] + "".join("?token=..." + rest.lstrip("0123456789abcdefABCDEF.") for rest in words[1:])
+
+    def _wanted(self) -> bool:
+        return bool(self.params["packages"] or self.params["requirements"].strip())
+
+    def _packages(self, run) -> tuple:
+        """Python's version in the lab, and which of the wanted packages are missing: one exec, no pip, no network."""
+        argv, stdin = probe_command(self.params["packages"], self.params["requirements"])
+        result = run(argv, stdin)
+        if result.rc != 0:
+            return "", {"error": (result.err.strip().splitlines() or ["no answer"])[-1]}
+        facts = parse_probe(result.out)
+        return facts.pop("python"), facts
+
+    def _in_passing(self, facts: dict):
+        """Run the probe in a container that is gone afterwards, on the packages volume read-only, with no network."""
+        home, volume, owner = self.params["home"], facts["volume"], facts["owner"]
+        options = ["--rm", "--interactive", "--network=none", "--env", f"HOME={home}"]
+        options += ["--user", f"{owner['lab_uid']}:{owner['lab_gid']}", "--group-add", str(IMAGE_GID)]
+        if volume["exists"]:
+            options += ["--volume", f"{volume['name']}:{home}/.local:ro"]
+
+        def run(argv, stdin):
+            return self.engine.run("run", *options, "--entrypoint", argv[0], self.params["image"], *argv[1:], stdin=stdin)
+
+        return run
+
+
+def _same_address(ports: str, port: int, address: str) -> bool:
+    """Whether a container that publishes ``ports`` (as ``docker ps`` writes them) is in the way of address:port."""
+    anyone = ("0.0.0.0", "::", "[::]", "")
+    for item in ports.split(", "):
+        host, _sep, held = item.partition("->")[0].rpartition(":")
+        if held == str(port) and (host in anyone or address in anyone or host.strip("[]") == address):
+            return True
+    return False

@@ -1,0 +1,50 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How _inside.py gets into a container and its answer back: one `docker exec` of one Python.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside
+from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import read_text, split_names
+
+ENTRY = """
+import sys
+if sys.path[:1] == [""]:
+    del sys.path[0]  # a notebook directory with a json.py in it must not break us
+import json
+names = {{"__name__": "inside"}}
+exec(compile({source!r}, "inside", "exec"), names)
+print(json.dumps(names[{function!r}](json.loads({request!r}))))
+"""
+
+
+def command(function: str, request: dict, python: str = "python3") -> tuple:
+    """argv and stdin that call a function of _inside with a request. Nothing of the request is in argv."""
+    program = ENTRY.format(source=inspect.getsource(_inside), function=function, request=json.dumps(request))
+    return [python, "-"], program
+
+
+def probe_command(requirements: list, requirements_text: str = "", constraints_text: str = "") -> tuple:
+    """(argv, stdin) of one look at a Python environment: do these requirements hold in it?"""
+    lines = [["name", name] for name in split_names(requirements)]
+    request = {
+        "lines": lines + read_text(requirements_text, "requirements"),
+        "constraints": read_text(constraints_text, "constraints"),
+    }
+    return command("look", request)
+
+
+def parse_probe(stdout: str) -> dict:
+    """What the look saw. Raises ValueError if this is no answer of ours."""
+    # A sitecustomize may print anything before us: ours is the last line.
+    lines = stdout.strip().splitlines()
+    if not lines or not lines[-1].startswith("{"):
+        raise ValueError(f"no answer from the look at the packages: {stdout[-200:]!r}")
+    return json.loads(lines[-1])
