@@ -11,7 +11,7 @@ export PATH := $(VENV)/bin:$(PATH)
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 .PHONY: setup
 setup: .ansible/.ready ## Ansible and the collections that we depend on, inside this checkout
@@ -22,4 +22,65 @@ setup: .ansible/.ready ## Ansible and the collections that we depend on, inside 
 
 .ansible/.ready: .venv/.ready scripts/link_collections.py
 	$(VENV)/bin/python scripts/link_collections.py .ansible/collections
+	touch $@
+
+# ---- Tests. Every suite is a run of pytest, so that each can be run alone (make unit ARGS="-k names") and all are counted.
+SUITES := lint gates unit sanity importer image contract molecule integration matrix e2e
+PYTEST = $(VENV)/bin/python -m pytest -v --tb=short --rootdir=. -p no:cacheprovider --junitxml=build/results/$@/pytest.xml \
+	-o "pythonpath=tests .ansible/collections" -o empty_parameter_set_mark=fail_at_collect $(ARGS)
+.PHONY: test tools bench screenshot $(SUITES)
+$(SUITES) bench screenshot: tools
+
+test: tools ## Every suite below, one after the other, counted in one last line
+	$(VENV)/bin/python scripts/run_suites.py $(SUITES)
+
+lint: ## Linters, nothing skipped or ignored
+	$(PYTEST) tests/suites/test_lint.py
+
+gates: ## Our own rules: documented is what exists, it builds, installs, and runs from a fresh clone
+	$(PYTEST) tests/gates
+
+unit: ## Unit tests
+	$(PYTEST) tests/unit
+
+sanity: ## ansible-test: sanity, and the unit tests under each Python of this machine
+	$(PYTEST) tests/suites/test_sanity.py
+
+importer: .venv-importer/.ready ## What Galaxy would say
+	$(PYTEST) tests/suites/test_importer.py
+
+image: ## Build the images that the tests below use, by our own role
+	$(PYTEST) tests/suites/test_image.py
+
+contract: ## These images behave as Jupyter Docker Stacks do
+	$(PYTEST) tests/contract
+
+molecule: ## Every scenario (one: make molecule ARGS="-k default")
+	$(PYTEST) tests/suites/test_molecule.py
+
+integration: ## container_pip against real containers
+	$(PYTEST) tests/suites/test_integration.py
+
+matrix: ## The oldest and the newest Ansible that we support
+	$(PYTEST) tests/suites/test_matrix.py
+
+e2e: ## A real browser on a real lab
+	$(PYTEST) tests/e2e
+
+screenshot: ## Take the picture in the README anew
+	SCREENSHOT=docs/images/lab.png $(PYTEST) tests/e2e
+
+bench: ## How long things take, against doing them otherwise (not part of `make test`)
+	$(VENV)/bin/python tests/bench/bench.py $(ARGS)
+
+tools: .ansible/.ready .venv/.tools
+.venv/.tools: tests/requirements.txt .venv/.ready
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	touch $@
+
+# In its own environment, since it pins much. It looks for what we depend on beside itself.
+.venv-importer/.ready: .ansible/.ready
+	scripts/make_venv.sh "$(PYTHON)" "$(@D)" galaxy-importer==0.4.44
+	site=$$($(@D)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))') && \
+	mkdir -p "$$site/ansible_collections" && cp -r .ansible/collections/ansible_collections/community "$$site/ansible_collections/"
 	touch $@

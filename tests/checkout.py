@@ -1,0 +1,49 @@
+"""What the gates and the suites need to know of this checkout, and one way to run a tool."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+import subprocess
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+COLLECTIONS = ROOT / ".ansible/collections/ansible_collections"
+RESULTS = ROOT / "build/results"
+
+
+def files(*under: str) -> list[pathlib.Path]:
+    """All files that belong to the project: tracked ones, and new ones that git does not ignore. Relative to ROOT."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *under]
+    names = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    found = sorted({pathlib.Path(name) for name in names.split("\0") if name})
+    return [path for path in found if (ROOT / path).is_file()]
+
+
+def run(*argv: str | pathlib.Path, cwd: pathlib.Path = ROOT, **env: str) -> str:
+    """Run a tool to its end, print what it said (pytest shows that on failure), return it. A bad exit fails the test."""
+    command = [str(word) for word in argv]
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env={**os.environ, **env},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    print(done.stdout)
+    assert done.returncode == 0, f"{' '.join(command[:6])} ended with {done.returncode}"
+    return done.stdout
+
+
+def real_copy(collections: pathlib.Path) -> pathlib.Path:
+    """Copy the project to where ansible-test insists on finding it: a real directory, not a link. Returns it."""
+    root = collections / "ansible_collections"
+    dest = root / "mlenv/jupyter"
+    for path in files():
+        (dest / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / path, dest / path)
+    (root / "community").symlink_to(COLLECTIONS / "community", target_is_directory=True)
+    return dest

@@ -1,0 +1,57 @@
+"""What a role documents (meta/argument_specs.yml) is what it has (defaults/main.yml), at every entry point."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from checkout import ROOT
+
+ROLES = sorted(path.name for path in ROOT.glob("roles/*"))
+
+
+def load(role, name):
+    return yaml.safe_load((ROOT / "roles" / role / name).read_text(encoding="utf-8")) or {}
+
+
+def is_template(value) -> bool:
+    return isinstance(value, str) and "{{" in value
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_keys(role):
+    defaults = load(role, "defaults/main.yml")
+    specs = load(role, "meta/argument_specs.yml")["argument_specs"]
+    assert "main" in specs
+    for entry_point, spec in specs.items():
+        assert sorted(spec.get("options", {})) == sorted(defaults), f"entry point {entry_point}"
+        assert spec["short_description"] and spec["description"], f"entry point {entry_point}"
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_entry_points_are_task_files(role):
+    documented = set(load(role, "meta/argument_specs.yml")["argument_specs"])
+    existing = {path.stem for path in (ROOT / "roles" / role / "tasks").glob("*.yml")}
+    assert documented <= existing
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_values(role):
+    defaults = load(role, "defaults/main.yml")
+    for entry_point, spec in load(role, "meta/argument_specs.yml")["argument_specs"].items():
+        for name, option in spec.get("options", {}).items():
+            where = f"{entry_point}: {name}"
+            assert option.get("description"), f"{where} has no description"
+            assert option.get("type"), f"{where} has no type"
+            if is_template(defaults[name]):
+                assert "default" not in option, f"{where} is computed: its description tells how, a default cannot"
+            elif defaults[name] in ("", [], {}, None):
+                assert option.get("default", defaults[name]) == defaults[name], where
+            else:
+                assert option.get("default") == defaults[name], where
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_readme_names_every_variable(role):
+    text = (ROOT / "roles" / role / "README.md").read_text(encoding="utf-8")
+    missing = [name for name in load(role, "defaults/main.yml") if f"`{name}`" not in text]
+    assert missing == []

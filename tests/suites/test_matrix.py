@@ -1,0 +1,71 @@
+"""Both ends of what we support: the oldest and the newest ansible-core and community.docker, each in its own environment."""
+
+from __future__ import annotations
+
+import glob
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from checkout import ROOT, files, run
+
+
+@dataclass(frozen=True)
+class End:
+    name: str
+    pythons: tuple
+    ansible_core: str
+    ansible: str  # the wheel that our community.docker is taken from
+
+    @property
+    def venv(self) -> Path:
+        return ROOT / f".venv-{self.name}"
+
+    @property
+    def home(self) -> Path:
+        return ROOT / f".ansible/{self.name}"
+
+    def run(self, *argv, **env):
+        return run(*argv, ANSIBLE_HOME=str(self.home), PATH=f"{self.venv / 'bin'}:{os.environ['PATH']}", **env)
+
+
+OLDEST = End("oldest", ("3.11",), "ansible-core==2.18.*", "12.3.0")  # community.docker 4.8.5
+NEWEST = End("newest", ("3.14", "3.13", "3.12"), "ansible-core==2.21.*", "14.5.0")  # community.docker 5.4.0
+
+
+def interpreter(versions) -> str | None:
+    """The first of these Pythons that really runs (a shim of pyenv may not)."""
+    pyenv = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
+    for version in versions:
+        name = f"python{version}"
+        for path in (shutil.which(name), *glob.glob(f"{pyenv}/versions/{version}*/bin/{name}")):
+            if path and subprocess.run([path, "-c", "import ensurepip, venv"], capture_output=True).returncode == 0:
+                return path
+    return None
+
+
+@pytest.fixture(scope="module", params=[OLDEST, NEWEST], ids=lambda end: end.name, name="end")
+def fixture_end(request) -> End:
+    end = request.param
+    python = interpreter(end.pythons)
+    if python is None:
+        pytest.skip(f"{end.ansible_core} needs Python {' or '.join(end.pythons)}, and this machine has none")
+    tools = ["molecule==26.10.*", "pytest==9.*", "pytest-testinfra==10.2.*", "hypothesis==6.*", "packaging", "requests"]
+    run(ROOT / "scripts/make_venv.sh", python, end.venv, end.ansible_core, *tools)
+    run(end.venv / "bin/python", ROOT / "scripts/link_collections.py", end.home / "collections", end.ansible)
+    return end
+
+
+def test_playbooks_are_understood(end):
+    end.run("ansible-playbook", "--syntax-check", "site.yml", *files("playbooks/*.yml"))
+
+
+def test_units(end):
+    end.run("python", "-m", "pytest", "-q", "tests/unit", PYTHONPATH=str(end.home / "collections"))
+
+
+def test_default_scenario(end):
+    end.run("molecule", "test", "--scenario-name", "default", MOLECULE_GLOB="molecule/*/molecule.yml")

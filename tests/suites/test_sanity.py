@@ -1,0 +1,36 @@
+"""ansible-test: sanity without any ignore file, and the unit tests under every supported Python of this machine."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import sys
+
+import pytest
+from checkout import ROOT, files, real_copy, run
+
+
+def interpreters_path() -> str:
+    """A PATH of real interpreters: ansible-test stops at pyenv's shims, which exist for Pythons that do not."""
+    pyenv = pathlib.Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
+    real = sorted(str(path) for path in pyenv.glob("versions/3.*/bin"))
+    return os.pathsep.join([str(pathlib.Path(sys.executable).parent), *real, "/usr/local/bin", "/usr/bin", "/bin"])
+
+
+@pytest.fixture(scope="module", name="ansible_test")
+def fixture_ansible_test(tmp_path_factory):
+    run(sys.executable, ROOT / "scripts/seed_ansible_test.py")
+    copy = real_copy(tmp_path_factory.mktemp("sanity"))
+    return lambda *options: run("ansible-test", *options, "--color=no", cwd=copy, PATH=interpreters_path())
+
+
+def test_no_ignore_file():
+    assert files("tests/sanity") == []
+
+
+def test_sanity(ansible_test):
+    ansible_test("sanity", "--local")
+
+
+def test_units(ansible_test):
+    ansible_test("units", "--venv")
