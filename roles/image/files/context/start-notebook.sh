@@ -1,0 +1,3 @@
+#!/bin/bash
+# The old name of start-notebook.py.
+exec /usr/local/bin/start-notebook.py "$@"
