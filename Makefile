@@ -29,7 +29,7 @@ SUITES := lint gates unit sanity importer image contract molecule integration ma
 PYTEST = $(VENV)/bin/python -m pytest -v --tb=short --rootdir=. -p no:cacheprovider --junitxml=build/results/$@/pytest.xml \
 	-o "pythonpath=tests .ansible/collections" -o empty_parameter_set_mark=fail_at_collect $(ARGS)
 .PHONY: test tools bench screenshot $(SUITES)
-$(SUITES) bench screenshot: tools
+$(SUITES) bench: tools
 
 test: tools ## Every suite below, one after the other, counted in one last line
 	$(VENV)/bin/python scripts/run_suites.py $(SUITES)
@@ -52,7 +52,8 @@ importer: .venv-importer/.ready ## What Galaxy would say
 image: ## Build the images that the tests below use, by our own role
 	$(PYTEST) tests/suites/test_image.py
 
-contract: ## These images behave as Jupyter Docker Stacks do
+contract: export MLENV_IMAGE ?= mlenv-test:minimal
+contract: ## An image behaves as Jupyter Docker Stacks do (another: make contract MLENV_IMAGE=name)
 	$(PYTEST) tests/contract
 
 molecule: ## Every scenario (one: make molecule ARGS="-k default")
@@ -65,10 +66,11 @@ matrix: ## The oldest and the newest Ansible that we support
 	$(PYTEST) tests/suites/test_matrix.py
 
 e2e: ## A real browser on a real lab
+	scripts/need.sh chromedriver chromium chromium-driver
 	$(PYTEST) tests/e2e
 
-screenshot: ## Take the picture in the README anew
-	SCREENSHOT=docs/images/lab.png $(PYTEST) tests/e2e
+screenshot: export SCREENSHOT := docs/images/lab.png
+screenshot: e2e ## Take the picture in the README anew
 
 bench: ## How long things take, against doing them otherwise (not part of `make test`)
 	$(VENV)/bin/python tests/bench/bench.py $(ARGS)

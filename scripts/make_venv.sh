@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # make_venv.sh PYTHON DIRECTORY REQUIREMENT...: a virtual environment, also on a Debian whose Python came without venv.
 set -eu
 python=$1 directory=$2

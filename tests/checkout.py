@@ -25,6 +25,7 @@ def run(*argv: str | pathlib.Path, cwd: pathlib.Path = ROOT, **env: str) -> str:
     command = [str(word) for word in argv]
     done = subprocess.run(
         command,
+        check=False,
         cwd=cwd,
         env={**os.environ, **env},
         stdin=subprocess.DEVNULL,

@@ -42,7 +42,8 @@ def interpreter(versions) -> str | None:
     for version in versions:
         name = f"python{version}"
         for path in (shutil.which(name), *glob.glob(f"{pyenv}/versions/{version}*/bin/{name}")):
-            if path and subprocess.run([path, "-c", "import ensurepip, venv"], capture_output=True).returncode == 0:
+            works = path and subprocess.run([path, "-c", "import ensurepip, venv"], capture_output=True, check=False).returncode == 0
+            if works:
                 return path
     return None
 

@@ -1,0 +1,73 @@
+"""What a person does on the first morning: open the page, compute something with an installed package, save, find it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+
+from checkout import ROOT
+from selenium.webdriver import ActionChains, Keys
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.expected_conditions import element_to_be_clickable, invisibility_of_element_located, visibility_of_element_located
+from selenium.webdriver.support.wait import WebDriverWait
+
+CODE = """\
+import humanize, numpy, seaborn
+x = numpy.linspace(0, 12, 300)
+seaborn.set_theme()
+seaborn.lineplot(x=x, y=numpy.exp(-x / 5) * numpy.cos(2 * x))
+print("9 to the 9th is", humanize.intword(9 ** 9))"""
+COMPUTED = "9 to the 9th is 387.4 million"
+
+
+class Page:
+    """JupyterLab as a person sees it: every step waits until what it needs is there."""
+
+    def __init__(self, browser):
+        self.browser = browser
+
+    def see(self, css: str, seconds: int = 60):
+        return WebDriverWait(self.browser, seconds).until(visibility_of_element_located((By.CSS_SELECTOR, css)))
+
+    def click(self, css: str) -> None:
+        WebDriverWait(self.browser, 60).until(element_to_be_clickable((By.CSS_SELECTOR, css))).click()
+
+    def press(self, key: str, modifier: str) -> None:
+        ActionChains(self.browser).key_down(modifier).send_keys(key).key_up(modifier).perform()
+
+
+def notebook_outputs(path: pathlib.Path) -> str:
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return json.dumps([cell.get("outputs") for cell in cells])
+
+
+def test_a_person_can_work(lab, browser):
+    page = Page(browser)
+    token = pathlib.Path(lab["token_file"]).read_text(encoding="utf-8").strip()
+    browser.get(f"{lab['url']}?token={token}")
+
+    page.click('.jp-LauncherCard[data-category="Notebook"]')
+    page.click(".jp-Notebook .jp-CodeCell .cm-content")
+    page.see('.jp-NotebookPanel-toolbar [data-status="idle"]')
+    ActionChains(browser).send_keys(CODE).perform()
+    page.press(Keys.ENTER, Keys.SHIFT)
+    assert COMPUTED in page.see(".jp-OutputArea-output pre").text
+    page.see(".jp-OutputArea-output img")
+
+    page.press("s", Keys.CONTROL)
+    page.click(".jp-Dialog .jp-mod-accept")  # the first save asks for a name: Untitled.ipynb will do
+    saved = pathlib.Path(lab["work_dir"]) / "Untitled.ipynb"
+    WebDriverWait(browser, 60).until(lambda _browser: saved.exists() and COMPUTED in notebook_outputs(saved))
+
+    if os.environ.get("SCREENSHOT"):
+        page.click(".jp-toast-buttonBar button:last-child")  # no, no news
+        WebDriverWait(browser, 60).until(invisibility_of_element_located((By.CSS_SELECTOR, ".jp-toast-buttonBar")))
+        picture = ROOT / os.environ["SCREENSHOT"]
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        assert browser.save_screenshot(str(picture))
+
+
+def test_without_the_token_nothing_is_shown(lab, browser):
+    browser.get(lab["url"])
+    Page(browser).see("#login_submit, #password_input")
