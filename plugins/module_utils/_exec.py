@@ -42,6 +42,10 @@ class Container:
         return self.raw["State"]["Status"]
 
     @property
+    def exit_code(self) -> int:
+        return self.raw["State"].get("ExitCode", 0)
+
+    @property
     def env(self) -> dict:
         return dict(item.partition("=")[::2] for item in self.raw["Config"].get("Env") or [])
 
@@ -80,21 +84,56 @@ class Engine:
     def run(self, *argv: str, stdin: str | None = None) -> Result:
         """Run the client with these arguments. Raises EngineError if there is no such client."""
         command = [*self._base, *argv]
-        rc, out, err = self._run_command(command, data=stdin, binary_data=True, handle_exceptions=False)
+        try:
+            rc, out, err = self._run_command(command, data=stdin, binary_data=True, handle_exceptions=False)
+        except OSError as error:
+            raise EngineError(f"There is no client {self.cli} on this host that can be run ({error.strerror}): install it, or name another.") from error
         return Result(rc, out, err)
 
-    def exec(self, container: Container, *argv: str, stdin: str | None = None, env: dict | None = None) -> Result:
-        """Run argv in the container as the lab's user, with the lab's HOME.
+    def exec(
+        self, container: Container, *argv: str, stdin: str | None = None, env: dict | None = None, user: str | None = None
+    ) -> Result:
+        """Run argv in the container as the lab's user (or another, by name), with that user's HOME.
 
         A container that was not started as root has one user, and naming it by number would drop its
         supplementary groups: so it is named only where there is a choice.
+        Raises EngineError if argv could not be started at all.
         """
         options = ["--interactive"] if stdin is not None else []
-        if container.started_as_root:
+        home = container.home
+        if user and user != container.user:
+            home = self._home_of(container, user)
+            options += ["--user", user]
+        elif container.started_as_root:
             options += ["--user", container.user]
-        for key, value in {"HOME": container.home, **(env or {})}.items():
+        for key, value in {"HOME": home, **(env or {})}.items():
             options += ["--env", f"{key}={value}"]
-        return self.run("exec", *options, container.name, *argv, stdin=stdin)
+        result = self.run("exec", *options, container.name, *argv, stdin=stdin)
+        if result.rc != 0:
+            refuse_unstarted(result, container, user or container.user, argv[0])
+        return result
+
+    def _home_of(self, container: Container, user: str) -> str:
+        """The image's HOME holds for one user only; for any other, ask the container's user database."""
+        ask = "import os, pwd; print(pwd.getpwuid(os.getuid()).pw_dir)"
+        result = self.run("exec", "--user", user, container.name, "python3", "-c", ask)
+        if result.rc != 0:
+            refuse_unstarted(result, container, user, "python3")
+            raise EngineError(f"Container {container.name} does not know the home of user {user}.")
+        return result.out.strip()
+
+    def running(self, name: str) -> Container:
+        """The container of that name, able to run something. Raises EngineError, with what to do, if it is not."""
+        container = self.inspect(name)
+        if container is None:
+            raise EngineError(f"There is no container {name} on this engine.")
+        if container.state == "paused":
+            raise EngineError(f"Container {name} is paused: unpause it first.")
+        if container.state == "restarting":
+            raise EngineError(f"Container {name} is restarting over and over (exit code {container.exit_code}): its log says why.")
+        if container.state != "running":
+            raise EngineError(f"Container {name} is not running ({container.state}, exit code {container.exit_code}): start it first.")
+        return container
 
     def inspect(self, name: str) -> Container | None:
         """The container of that name, None if there is none. Raises EngineError if the engine does not answer."""
@@ -104,6 +143,21 @@ class Engine:
         if "no such" in result.err.lower():
             return None
         raise EngineError(engine_trouble(self.cli, result.err))
+
+
+def refuse_unstarted(result: Result, container: Container, user: str, program: str) -> None:
+    """Raise EngineError if the engine could not start a program in the container; its own failures are its own."""
+    text = (result.err or result.out).strip()
+    low = text.lower()
+    if result.rc in (125, 126, 127):
+        if "unable to find user" in low or "no matching entries in passwd" in low:
+            raise EngineError(f"Container {container.name} has no user {user}.")
+        if "executable file" in low or "no such file" in low or "permission denied" in low:
+            raise EngineError(f"Container {container.name} has no {program} that user {user} can run.")
+    if low.startswith(("error response from daemon", "error: no such container", "error: can only")):
+        raise EngineError(f"Container {container.name} went away while we were looking at it: {text}")
+    if result.rc == 125 or low.startswith(("cannot connect", "oci runtime", "error during connect")):
+        raise EngineError(f"Container {container.name}: {engine_trouble('the engine', text)}")
 
 
 def engine_trouble(cli: str, err: str) -> str:

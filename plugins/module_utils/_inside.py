@@ -17,6 +17,9 @@ import site
 import sys
 from urllib.parse import unquote, urlsplit
 
+OWN_DIRECTORY = ".mlenv-pip"  # ours, in the user base
+JOURNAL = "journal.json"  # there while a change is half done
+
 
 def load_packaging():
     """The reference library for requirements: the image's own, else the copy that pip carries. None without both."""
@@ -361,6 +364,7 @@ def look(request):
         "executable": sys.executable,
         "pip": environment.find("pip").version if environment.find("pip") else "",
         "user_site": user_site,
+        "interrupted": os.path.exists(os.path.join(site.getuserbase(), OWN_DIRECTORY, JOURNAL)),
         "home": os.path.expanduser("~"),
         "uid": os.getuid(),
         "gid": os.getgid(),

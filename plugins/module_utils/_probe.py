@@ -1,7 +1,7 @@
 # Copyright: mlenv.jupyter contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How _inside.py gets into a container and its answer back: one `docker exec` of one Python.
+"""How the _inside modules get into a container and their answer back: one `docker exec` of one Python.
 
 Private to the collection.
 """
@@ -19,15 +19,21 @@ import sys
 if sys.path[:1] == [""]:
     del sys.path[0]  # a notebook directory with a json.py in it must not break us
 import json
-names = {{"__name__": "inside"}}
-exec(compile({source!r}, "inside", "exec"), names)
-print(json.dumps(names[{function!r}](json.loads({request!r}))))
+for name, source in {sources!r}:
+    module = sys.modules[name] = type(sys)(name)
+    exec(compile(source, name, "exec"), module.__dict__)
+print(json.dumps(module.{function}(json.loads({request!r}))))
 """
 
 
-def command(function: str, request: dict, python: str = "python3") -> tuple:
-    """argv and stdin that call a function of _inside with a request. Nothing of the request is in argv."""
-    program = ENTRY.format(source=inspect.getsource(_inside), function=function, request=json.dumps(request))
+def command(modules: list, function: str, request: dict, python: str = "python3") -> tuple:
+    """argv and stdin that call a function of the last of these modules with a request, in another Python.
+
+    Each module is sent as its source, under its own name, so that the later ones can import the earlier ones.
+    Nothing of the request is in argv.
+    """
+    sources = [(module.__name__, inspect.getsource(module)) for module in modules]
+    program = ENTRY.format(sources=sources, function=function, request=json.dumps(request))
     return [python, "-"], program
 
 
@@ -38,7 +44,7 @@ def probe_command(requirements: list, requirements_text: str = "", constraints_t
         "lines": lines + read_text(requirements_text, "requirements"),
         "constraints": read_text(constraints_text, "constraints"),
     }
-    return command("look", request)
+    return command([_inside], "look", request)
 
 
 def parse_probe(stdout: str) -> dict:

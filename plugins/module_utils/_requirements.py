@@ -10,10 +10,54 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass, field
 
-NESTED = re.compile(r"^(?:(-r|--requirement|-c|--constraint)(?:\s+|=)|(-[rc])(?=\S))(.+)$")
+NESTED = re.compile(r"^(?:(-r|--requirement|-c|--constraint)(?:\s+|=)|(-[rc])(?=\S))\s*(.+)$")
 COMMENT = re.compile(r"(^|\s+)#.*$")
 STARTS_A_NAME = re.compile(r"\s*([A-Za-z0-9][\w.\-]*\s*($|[\[<>=!~@;(]|\s)|[./~]|[\w+]+://)")
+
+
+class RequirementsError(Exception):
+    """One sentence for the user: which file or text cannot be used, and why."""
+
+
+@dataclass
+class Lines:
+    """Requirements and constraints, as far as they were gathered."""
+
+    requirements: list = field(default_factory=list)
+    constraints: list = field(default_factory=list)
+
+    def add_file(self, path: str, constraint: bool = False, above: tuple = ()) -> None:
+        """Read a file of the managed host, and the files that it names with -r and -c, relative to itself."""
+        path = os.path.abspath(path)
+        if path in above:
+            raise RequirementsError(f"{path} names itself through {above[-1]}.")
+        try:
+            with open(path, encoding="utf-8-sig") as file:
+                text = file.read()
+        except OSError as error:
+            by = f", named in {above[-1]}," if above else ""
+            raise RequirementsError(f"The requirements file {path}{by} cannot be read on this host: {error.strerror}.") from error
+        except UnicodeDecodeError as error:
+            raise RequirementsError(f"The requirements file {path} is not UTF-8 text (byte {error.start}).") from error
+        self._add(read_text(text, path), os.path.dirname(path), constraint, (*above, path))
+
+    def add_text(self, text: str, origin: str, constraint: bool = False) -> None:
+        """Read a text. The files that it names with -r and -c are on the managed host, by their full path."""
+        self._add(read_text(text, origin), "", constraint, ())
+
+    def _add(self, lines: list, folder: str, constraint: bool, above: tuple) -> None:
+        for where, text in lines:
+            nested = NESTED.match(text)
+            target = nested.group(3).strip() if nested else ""
+            if not nested or "://" in target:
+                (self.constraints if constraint else self.requirements).append([where, text])
+            elif not folder and not os.path.isabs(target):
+                raise RequirementsError(f"{where}: a text has no directory that {target} could be relative to; give its full path.")
+            else:
+                only_binds = constraint or (nested.group(1) or nested.group(2)) in ("-c", "--constraint")
+                self.add_file(os.path.join(folder, target), only_binds, above)
 
 
 def split_names(names: list) -> list:
@@ -37,16 +81,15 @@ def split_names(names: list) -> list:
 def read_text(text: str, origin: str) -> list:
     """The lines of a requirements text: continuations joined, comments and empty lines dropped."""
     lines, start, held = [], 0, ""
-    for number, line in enumerate(text.lstrip("\ufeff").splitlines(), 1):
+    for number, line in enumerate([*text.lstrip("\ufeff").splitlines(), ""], 1):
         start = start or number
         comment = bool(re.match(r"\s*#", line))
         if line.endswith("\\") and not comment:
             held += line[:-1]
             continue
+        # A comment line ends a continuation, and pip keeps the two apart with a space.
         whole = COMMENT.sub("", held + (" " + line if comment and held else line)).strip()
         if whole:
             lines.append([f"{origin}:{start}", whole])
         start, held = 0, ""
-    if COMMENT.sub("", held).strip():
-        lines.append([f"{origin}:{start}", COMMENT.sub("", held).strip()])
     return lines

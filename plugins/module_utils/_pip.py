@@ -1,0 +1,193 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What container_pip decides: what is asked for, whether it holds already, and what to tell of a change.
+
+Private to the collection. Knows nothing of the engine but Engine.exec, and nothing of Ansible.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from dataclasses import dataclass, field
+from urllib.parse import unquote
+
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside, _inside_change
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine
+from ansible_collections.mlenv.jupyter.plugins.module_utils._pip_errors import explain
+from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import command, parse_probe
+from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import Lines, split_names
+
+# With these, pip does something although every requirement holds.
+DECISIVE = ("-U", "--upgrade", "--force-reinstall", "-I", "--ignore-installed", "-r", "--requirement", "-c", "--constraint")
+# With these, it would not fill the lab's user site any more.
+MISPLACING = ("-t", "--target", "--prefix", "--root", "--dry-run", "--report", "--python", "-e", "--editable", "--no-user")
+
+
+class PipError(Exception):
+    """One sentence for the user, without the container's name; details are for the task's result."""
+
+    def __init__(self, sentence: str, **details):
+        super().__init__(sentence)
+        self.details = details
+
+
+@dataclass
+class Wish:
+    """What a task asks for, independent of any container."""
+
+    lines: Lines
+    index_lines: list = field(default_factory=list)
+    pip_options: list = field(default_factory=list)
+    protect_image: bool = True
+    timeout: int = 600
+
+    @classmethod
+    def of(cls, params: dict) -> Wish:
+        """Read the module's parameters, and the files that they name."""
+        lines = Lines([["name", name] for name in names_with_version(params["name"] or [], params["version"])])
+        if params["requirements"]:
+            lines.add_file(params["requirements"])
+        if params["requirements_content"]:
+            lines.add_text(params["requirements_content"], "requirements_content")
+        lines.add_text("\n".join(split_names(params["constraints"] or [])), "constraints", constraint=True)
+        return cls(lines, index_lines(params), extra_options(params["extra_args"]), params["protect_image"], params["timeout"])
+
+    @property
+    def pip_decides(self) -> bool:
+        return any(option.partition("=")[0] in DECISIVE for option in self.pip_options)
+
+    def request(self, check: bool) -> dict:
+        """The wish as _inside and _inside_change take it."""
+        return {
+            "lines": self.lines.requirements,
+            "constraints": self.lines.constraints,
+            "index_lines": self.index_lines,
+            "pip_options": self.pip_options,
+            "protect_image": self.protect_image,
+            "timeout": self.timeout,
+            "force": self.pip_decides,
+            "check": check,
+        }
+
+
+def names_with_version(names: list, version: str | None) -> list:
+    names = split_names(names)
+    if not version:
+        return names
+    if len(names) != 1:
+        raise PipError("version goes with exactly one name; write several as name==version each")
+    if any(sign in names[0] for sign in "<>=!~@/"):
+        raise PipError(f"{names[0]} names its version already; leave version out")
+    return [f"{names[0]}=={version}"]
+
+
+def index_lines(params: dict) -> list:
+    """Where packages come from, as lines of a requirements file: so that no credentials are in argv."""
+    lines = ["--no-index"] if params["no_index"] else []
+    lines += [f"--index-url {params['index_url']}"] if params["index_url"] else []
+    lines += [f"--extra-index-url {url}" for url in params["extra_index_urls"] or []]
+    return lines + [f"--find-links {place}" for place in params["find_links"] or []]
+
+
+def secrets(params: dict) -> set:
+    """User names' companions in URLs anywhere in the parameters: nothing that we return or log may show them."""
+    texts = [text for value in params.values() for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+    found = {match for text in texts for match in re.findall(r"://[^/@\s:]*:([^/@\s]+)@", text)}
+    return found | {unquote(secret) for secret in found}
+
+
+def extra_options(extra_args: str | None) -> list:
+    try:
+        options = shlex.split(extra_args or "")
+    except ValueError as error:
+        raise PipError(f"extra_args cannot be taken apart: {error}") from error
+    for option in options:
+        if option.partition("=")[0] in MISPLACING:
+            raise PipError(f"extra_args: {option} would lead pip away from the lab user's packages")
+    return options
+
+
+def python_of(executable: str | None) -> str:
+    """The Python that belongs to an executable: pip3.11 is python3.11's, /opt/conda/bin/pip its neighbour's."""
+    if not executable:
+        return "python3"
+    folder, name = os.path.split(executable)
+    return os.path.join(folder, "python" + name[3:] if name.startswith("pip") else name)
+
+
+class Packages:
+    """The packages of one container's user, looked at and changed through its engine."""
+
+    def __init__(self, engine: Engine, container: Container, user: str | None = None, executable: str | None = None):
+        self._engine = engine
+        self._container = container
+        self._user = user
+        self._python = python_of(executable)
+
+    def look(self, request: dict) -> dict:
+        return self._ask([_inside], "look", request)
+
+    def change(self, request: dict) -> dict:
+        return self._ask([_inside, _inside_change], "change", request)
+
+    def _ask(self, modules: list, function: str, request: dict) -> dict:
+        argv, stdin = command(modules, function, request, self._python)
+        result = self._engine.exec(self._container, *argv, stdin=stdin, user=self._user)
+        try:
+            return parse_probe(result.out)
+        except ValueError as error:
+            text = result.err.strip().splitlines()[-1:] or [f"it ended with code {result.rc}"]
+            raise PipError(f"{self._python} gave {error}: {text[0]}", stderr=result.err) from error
+
+
+def ensure(packages: Packages, wish: Wish, check: bool) -> dict:
+    """Make the wish true, or say what that would change: the module's whole result."""
+    request = wish.request(check)
+    found = packages.look(request)
+    refuse_malformed(found["malformed"])
+    if found["satisfied"] and not wish.pip_decides and not found["interrupted"]:
+        return outcome(found["python"], {})
+    answer = packages.change(request)
+    told = {"cmd": readable(answer.get("argv", [])), "stdout": answer.get("out", ""), "stderr": answer.get("err", "")}
+    if "error" in answer:
+        raise PipError(answer["error"], **told)
+    if answer.get("rc"):
+        raise PipError(explain(answer["out"], answer["err"]), rc=answer["rc"], **told)
+    changes = differences(answer)
+    return {**outcome(answer["python"], changes), "restart_recommended": answer.get("restart", False), **told}
+
+
+def refuse_malformed(malformed: list) -> None:
+    if malformed:
+        first = malformed[0]
+        column = f", column {first['column']}" if first["column"] else ""
+        raise PipError(f"malformed requirement {first['text']!r} ({first['where']}{column}): {first['why']}")
+
+
+def differences(answer: dict) -> dict:
+    """name -> before and after, as Python sees it: below a user package may be one of the image."""
+    before, after, image = answer["before"], answer["after"], answer["image"]
+    changed = [name for name in {**before, **after} if before.get(name) != after.get(name) or name in answer["installed"]]
+    return {name: {"before": before.get(name, image.get(name)), "after": after.get(name, image.get(name))} for name in sorted(changed)}
+
+
+def outcome(python: str, changes: dict) -> dict:
+    return {
+        "changed": bool(changes),
+        "packages": changes,
+        "diff": {side: "".join(f"{name}=={pair[side]}\n" for name, pair in changes.items() if pair[side]) for side in ("before", "after")},
+        "python_version": python,
+        "restart_recommended": False,
+        "cmd": [],
+        "stdout": "",
+        "stderr": "",
+    }
+
+
+def readable(argv: list) -> list:
+    """The command without our nameless files."""
+    names = {"-r": "requirements", "-c": "constraints", "--report": "report"}
+    return [names.get(before, word) if word.startswith("/proc/self/fd/") else word for before, word in zip(["", *argv], argv)]

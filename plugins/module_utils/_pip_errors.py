@@ -1,0 +1,127 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What pip said, as one sentence: which requirement failed, and why.
+
+Private to the collection. pip has no codes for its errors, so its words are all there is; what is not known here
+ends up as pip's own last ERROR line, and the whole is in `stderr` anyway.
+"""
+
+from __future__ import annotations
+
+import re
+
+ORIGIN = re.compile(r" \(from (-[rc] |[^()]*->)[^()]*\)")
+
+
+def explain(out: str, err: str) -> str:
+    """One sentence about a failed pip."""
+    text = ORIGIN.sub("", err + "\n" + out)
+    for reason in (no_pip, no_space, conflict, hashes, other_python, credentials, network, no_version, build, no_file, no_git):
+        sentence = reason(text)
+        if sentence:
+            return sentence
+    errors = [line.partition("ERROR: ")[2] or line for line in err.splitlines() if line.strip()]
+    marked = [line.partition("ERROR: ")[2] for line in err.splitlines() if line.startswith("ERROR: ")]
+    return (marked or errors or ["pip failed and said nothing"])[-1].strip()
+
+
+def no_pip(text: str) -> str:
+    return "its Python has no pip" if "No module named pip" in text else ""
+
+
+def no_space(text: str) -> str:
+    if "[Errno 28]" in text or "No space left on device" in text:
+        return "no space is left on the volume or in /tmp"
+    return "the file system is read-only" if "[Errno 30]" in text else ""
+
+
+def conflict(text: str) -> str:
+    found = re.search(r"The conflict is caused by:\n((?:    .+\n)+)", text + "\n")
+    if not found:
+        return ""
+    sides = [side.strip() for side in found.group(1).splitlines()]
+    sides = [re.sub(r"^The user requested \(constraint\) ", "the constraint ", side) for side in sides]
+    sides = [re.sub(r"^The user requested ", "the requirement ", side) for side in sides]
+    return "conflict: " + ", against ".join(dict.fromkeys(sides))
+
+
+def hashes(text: str) -> str:
+    found = re.search(r"DO NOT MATCH THE HASHES.*?\n\s+(\S+).*?Expected (\S+) (\w+).*?Got\s+(\w+)", text, re.DOTALL)
+    if found:
+        name, algorithm, expected, got = found.groups()
+        return f"hash mismatch for {name}: its {algorithm} is {got}, and the requirement says {expected}"
+    found = re.search(r"Hashes are required.*?\n\s+(\S+) --hash", text, re.DOTALL)
+    return f"hash missing: one requirement has a hash, so all need one, and {found.group(1)} has none" if found else ""
+
+
+def other_python(text: str) -> str:
+    found = re.search(r"Package '([^']+)' requires a different Python: (\S+) not in '([^']+)'", text)
+    if found:
+        return "{0} needs Python {2}, and this is {1}".format(*found.groups())
+    return ""
+
+
+def credentials(text: str) -> str:
+    found = re.search(r"(401|403)[^\n]*? (?:https?://)(?:[^/@\s]*@)?([^/\s]+)", text)
+    return f"the index {found.group(2)} refuses us ({found.group(1)}): are the credentials right?" if found else ""
+
+
+def network(text: str) -> str:
+    if not re.search(r"NewConnectionError|NameResolutionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|SSLError|SSLCertVerification|Connection (refused|reset|broken)|ProtocolError", text):
+        return ""
+    host = re.search(r"host='([^']+)', port=(\d+)", text)
+    where = f"{host.group(1)}:{host.group(2)}" if host else "the index"
+    if "CERTIFICATE_VERIFY_FAILED" in text or "SSLError" in text or "SSLCertVerification" in text:
+        return f"{where} shows a certificate that the container does not trust"
+    if "ProxyError" in text:
+        return f"{where} cannot be reached through the proxy"
+    return f"{where} cannot be reached from the container"
+
+
+def no_version(text: str) -> str:
+    found = re.search(r"Could not find a version that satisfies the requirement (.+?) \(from versions: (.*?)\)(?:\n|$)", text)
+    if not found:
+        found = re.search(r"No matching distribution found for (.+)", text)
+        return f"no such package: {found.group(1)}" if found else ""
+    requirement, versions = found.group(1), [part.strip() for part in found.group(2).split(",")]
+    if versions in ([""], ["none"]):
+        other = re.search(r"Ignored the following versions that require a different python version: (.+)", text)
+        return f"no version of {requirement} is for this Python ({other.group(1)})" if other else f"no such package: {requirement}"
+    return f"no such version: {requirement}; nearest ones: {', '.join(nearest(requirement, versions))}"
+
+
+def nearest(requirement: str, versions: list, count: int = 5) -> list:
+    """The versions on both sides of the one asked for; pip lists them in ascending order."""
+    asked = re.search(r"[<>=!~]=?=?\s*([\d.]+)", requirement)
+    if not asked:
+        return versions[-count:]
+    wanted = numbers(asked.group(1))
+    place = sum(numbers(version) < wanted for version in versions)
+    start = max(0, min(place - count // 2, len(versions) - count))
+    return versions[start : start + count]
+
+
+def numbers(version: str) -> list:
+    return [int(part) for part in re.findall(r"\d+", version)]
+
+
+def build(text: str) -> str:
+    found = re.search(r"(?:Failed building wheel for|Failed to build '?|Failed to build installable wheels for some pyproject.toml based projects \(|Could not build wheels for) ?([\w.\-]+)", text)
+    if not found and "subprocess-exited-with-error" not in text and "metadata-generation-failed" not in text:
+        return ""
+    name = found.group(1) if found else "a package"
+    compiler = re.search(r"command '([^']*(?:gcc|cc|c\+\+|g\+\+|clang|gfortran|rustc|cargo))' failed: No such file|Unknown compiler\(s\)|(?:Rust|[Cc]argo)[^\n]* not (?:found|installed)|No CMAKE_C\w*_COMPILER", text)
+    if compiler:
+        return f"{name} has no wheel for this Python and the image has no compiler ({compiler.group(1) or compiler.group(0).strip()}) to build it"
+    return f"{name} has no wheel for this Python and building it failed: the build's own words are in stderr"
+
+
+def no_file(text: str) -> str:
+    found = re.search(r"No such file or directory: '([^']+)'", text) or re.search(r"Requirement '([^']+)' looks like a filename, but the file does not exist", text)
+    return f"there is no file {found.group(1)} in the container" if found else ""
+
+
+def no_git(text: str) -> str:
+    found = re.search(r"Cannot find command '(\w+)'", text)
+    return f"the image has no {found.group(1)}, which this requirement needs" if found else ""

@@ -1,0 +1,229 @@
+#!/usr/bin/python
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: container_pip
+version_added: 0.1.0
+short_description: Keep the Python packages of a running container as described
+description:
+  - Installs Python packages into the user site (C(~/.local)) of a running container, as the lab's user. On a lab of
+    role P(mlenv.jupyter.lab#role) that is a volume, so the packages outlive the container.
+  - When everything that is asked for is there already, it costs one C(docker exec), starts no pip and needs no network.
+  - A failing installation changes nothing at all. The packages are installed beside the user site, and moved in when all of them are there.
+extends_documentation_fragment:
+  - mlenv.jupyter._attributes
+  - mlenv.jupyter._attributes.engine
+attributes:
+  check_mode:
+    support: full
+    details:
+      - It resolves for real, with the same index and the same constraints, and writes nothing. It needs pip 22.2 or later in the container.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+    details:
+      - Options in O(extra_args) that make pip act in any case, such as C(--force-reinstall), do what they say every time.
+options:
+  container:
+    description:
+      - Name of the container. It must be running.
+    type: str
+    required: true
+  name:
+    description:
+      - What must be installed, in every form that pip takes. A name with extras, version and marker, C(name @ URL), a URL, a version
+        control URL, the path of a wheel or a source distribution in the container.
+      - An item may hold several, divided by commas.
+    type: list
+    elements: str
+  version:
+    description:
+      - Version of the one package in O(name).
+    type: str
+  requirements:
+    description:
+      - Path of a requirements file on the managed host. Files that it names with C(-r) and C(-c) are read there, too. Paths of packages in
+        it are paths in the container.
+    type: path
+  requirements_content:
+    description:
+      - Text of a requirements file.
+    type: str
+  constraints:
+    description:
+      - Lines of a constraints file, as a list or as one text. They bind versions and install nothing.
+    type: list
+    elements: str
+  state:
+    description:
+      - V(present) installs what is missing and leaves alone what is good enough.
+    type: str
+    choices: [present]
+    default: present
+  index_url:
+    description:
+      - Package index to use instead of the container's default.
+      - Credentials in it appear in no command line, log or result.
+    type: str
+  extra_index_urls:
+    description:
+      - Package indexes to use as well.
+    type: list
+    elements: str
+  find_links:
+    description:
+      - Directories in the container, or pages, with more packages.
+    type: list
+    elements: str
+  no_index:
+    description:
+      - Ask no index, use O(find_links) only.
+    type: bool
+    default: false
+  protect_image:
+    description:
+      - Keep the versions of all packages that are part of the image. A package in the user site would come before the image's
+        own, and a wrong one keeps Jupyter from starting.
+      - With V(false), a package may replace one of the image's in the eyes of Python.
+    type: bool
+    default: true
+  extra_args:
+    description:
+      - More options for C(pip install).
+    type: str
+  executable:
+    description:
+      - pip or Python in the container, by name or path, if it is not the C(python3) that its C(PATH) finds.
+    type: str
+  user:
+    description:
+      - User in the container. Without it, the lab's user, which is C(NB_USER) of the container, else the user that it was started as.
+    type: str
+  timeout:
+    description:
+      - Seconds that an installation may take, or wait for another one on the same volume. Then it ends, in the container as well.
+    type: int
+    default: 3600
+seealso:
+  - module: ansible.builtin.pip
+  - plugin: mlenv.jupyter.lab
+    plugin_type: role
+author:
+  - mlenv.jupyter contributors (@mlenv)
+"""
+
+EXAMPLES = r"""
+- name: Install packages into a lab
+  mlenv.jupyter.container_pip:
+    container: jupyter-ds
+    name:
+      - seaborn
+      - scikit-learn>=1.5,<2
+      - dask[dataframe]
+
+- name: Install what a requirements file on the managed host asks for
+  mlenv.jupyter.container_pip:
+    container: jupyter-ds
+    requirements: /srv/project/requirements.txt
+
+- name: Install from the company's own index
+  mlenv.jupyter.container_pip:
+    container: jupyter-ds
+    requirements_content: "{{ lookup('ansible.builtin.file', 'requirements.txt') }}"
+    constraints: [numpy<2]
+    index_url: "https://{{ index_user }}:{{ index_password }}@packages.example.com/simple"
+
+- name: Install an older version of something that the image has, knowing the risk
+  mlenv.jupyter.container_pip:
+    container: jupyter-ds
+    name: tornado
+    version: "6.4"
+    protect_image: false
+"""
+
+RETURN = r"""
+packages:
+  description:
+    - What changed. Each name has RV(ignore:before) and RV(ignore:after), the version that Python sees, or null for none.
+    - In check mode, what would change.
+  returned: success
+  type: dict
+  sample: {cowsay: {before: null, after: "6.1"}}
+python_version:
+  description: Python in the container.
+  returned: success
+  type: str
+  sample: 3.13.1
+restart_recommended:
+  description:
+    - Whether the running Jupyter server has loaded something that changed, or must load something new.
+    - In check mode it can only tell from the names, not from the contents of what would be installed.
+  returned: success
+  type: bool
+cmd:
+  description: The installer's command in the container. Empty if nothing had to be done.
+  returned: always
+  type: list
+  elements: str
+stdout:
+  description: What the installer printed.
+  returned: always
+  type: str
+stderr:
+  description: What the installer complained about.
+  returned: always
+  type: str
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Engine, EngineError
+from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import Packages, PipError, Wish, ensure, secrets
+from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import RequirementsError
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec={
+            "container": {"type": "str", "required": True},
+            "name": {"type": "list", "elements": "str"},
+            "version": {"type": "str"},
+            "requirements": {"type": "path"},
+            "requirements_content": {"type": "str"},
+            "constraints": {"type": "list", "elements": "str"},
+            "state": {"type": "str", "choices": ["present"], "default": "present"},
+            "index_url": {"type": "str"},
+            "extra_index_urls": {"type": "list", "elements": "str"},
+            "find_links": {"type": "list", "elements": "str"},
+            "no_index": {"type": "bool", "default": False},
+            "protect_image": {"type": "bool", "default": True},
+            "extra_args": {"type": "str"},
+            "executable": {"type": "str"},
+            "user": {"type": "str"},
+            "timeout": {"type": "int", "default": 3600},
+            "docker_cli": {"type": "str", "default": "docker"},
+            "docker_host": {"type": "str"},
+        },
+        required_one_of=[("name", "requirements", "requirements_content")],
+        supports_check_mode=True,
+    )
+    params = module.params
+    module.no_log_values.update(secrets(params))
+    try:
+        wish = Wish.of(params)
+        engine = Engine(module.run_command, params["docker_cli"], params["docker_host"])
+        container = engine.running(params["container"])
+        result = ensure(Packages(engine, container, params["user"], params["executable"]), wish, module.check_mode)
+    except (EngineError, RequirementsError) as error:
+        module.fail_json(msg=str(error), cmd=[], stdout="", stderr="")
+    except PipError as error:
+        module.fail_json(msg=f"Container {params['container']}: {error}.", **{"cmd": [], "stdout": "", "stderr": "", **error.details})
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
