@@ -19,9 +19,31 @@ import socket
 import ssl
 import stat
 import time
+from importlib.util import find_spec
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine, EngineError, engine_trouble
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import parse_probe, probe_command
+
+TEXT = {"type": "str", "default": ""}
+ARGUMENTS = {
+    "name": {**TEXT, "aliases": ["container"]},
+    "image": TEXT,
+    "owner": TEXT,
+    "work_dir": TEXT,
+    "config_dir": TEXT,
+    "volume": TEXT,
+    "home": {"type": "str", "default": "/home/jovyan"},
+    "port": {"type": "int", "default": 0},
+    "bind_address": {"type": "str", "default": "127.0.0.1"},
+    "packages": {"type": "list", "elements": "str", "default": []},
+    "requirements": TEXT,
+    "constraints": TEXT,
+    "ca_certificates": TEXT,
+    "token": {**TEXT, "no_log": True},
+    "wait": {"type": "int", "default": 0},
+    "docker_cli": {"type": "str", "default": "docker"},
+    "docker_host": TEXT,
+}
 
 # Where the lab's private files (token, server configuration) are seen in the container, and by which labels
 # the role says what it wanted. roles/lab/vars/main.yml has the same names.
@@ -214,10 +236,11 @@ def find_listener(port: int, address: str) -> str:
 
 def _proc_address(address: str) -> str:
     """An address as /proc/net/tcp writes it."""
-    if ":" in address:
-        packed = socket.inet_pton(socket.AF_INET6, address)
-        return "".join(packed[i : i + 4][::-1].hex().upper() for i in range(0, 16, 4))
-    return socket.inet_aton(address)[::-1].hex().upper()
+    try:
+        packed = socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+    except OSError:
+        return ""
+    return "".join(packed[i : i + 4][::-1].hex().upper() for i in range(0, len(packed), 4))
 
 
 def ask_server(server: dict, token: str, timeout: float = 5.0) -> dict:
@@ -238,6 +261,42 @@ def ask_server(server: dict, token: str, timeout: float = 5.0) -> dict:
         return {"status": 0, "error": str(trouble) or type(trouble).__name__}
     finally:
         link.close()
+
+
+# -- The answer of lab_info ---------------------------------------------------------------------------------------
+
+
+def look_at(params: dict, run_command) -> dict:
+    """What lab_info returns for these parameters. A failure has ``msg``, one sentence."""
+    look = Look(Engine(run_command, params["docker_cli"], params["docker_host"] or None), params)
+    try:
+        facts = look.gather()
+    except KeyError as trouble:
+        return {"msg": f"There is no user {params['owner'] or trouble} on this host: name one that exists as the owner of the lab."}
+    except EngineError as trouble:
+        return {"msg": str(trouble)}
+    facts["changed"] = False
+    facts["requests"] = find_spec("requests") is not None
+    if params["wait"] and not facts["ready"]:
+        facts.update(msg=why_not_ready(params, facts), log=look.logs().splitlines())
+    return facts
+
+
+def why_not_ready(params: dict, facts: dict) -> str:
+    """One sentence on a lab in which nobody can work."""
+    container, lab, end = facts["container"], f"Lab {params['name']}", "the end of its log is below."
+    if not facts["engine"]["available"]:
+        return facts["engine"]["reason"]
+    if not container["exists"]:
+        return f"{lab} has no container: run role mlenv.jupyter.lab."
+    if not container["running"] or container["restarts"]:
+        what = f"state {container['state']}, exit code {container['exit_code']}, {container['restarts']} restarts"
+        return f"{lab} does not stay up ({what}): {end}"
+    if facts["status"] in (401, 403):
+        return f"{lab} runs at {facts['url']}, but does not accept its own token: restart it (lab_state: restarted)."
+    if facts["status"]:
+        return f"{lab} runs, but {facts['url']} answers {facts['status']}: {end}"
+    return f"{lab} runs, but nothing answered at {facts['url'] or 'any published port'} within {params['wait']} s: {end}"
 
 
 # -- The look -----------------------------------------------------------------------------------------------------
@@ -294,7 +353,7 @@ class Look:
         volume = self.params["volume"] or facts["container"].get("mounts", {}).get(home + "/.local", "")
         if volume:
             facts["volume"] = self._volume(volume)
-        if self.params["port"]:
+        if self.params["port"] and not (container is not None and _holds(container, self.params)):
             facts["port_holder"] = self._port_holder(container)
         if container is not None and container.state == "running":
             self._ask_server(facts, container)
@@ -401,11 +460,14 @@ class Look:
 
     def _packages(self, run) -> tuple:
         """Python's version in the lab, and which of the wanted packages are missing: one exec, no pip, no network."""
-        argv, stdin = probe_command(self.params["packages"], self.params["requirements"])
+        argv, stdin = probe_command(self.params["packages"], self.params["requirements"], self.params["constraints"])
         result = run(argv, stdin)
         if result.rc != 0:
             return "", {"error": (result.err.strip().splitlines() or ["no answer"])[-1]}
         facts = parse_probe(result.out)
+        # The image's hundreds of packages are container_pip_info's to tell: here they would only be carried about.
+        for name in ("image_packages", "path", "home", "interrupted"):
+            facts.pop(name, None)
         return facts.pop("python"), facts
 
     def _in_passing(self, facts: dict):
@@ -420,6 +482,12 @@ class Look:
             return self.engine.run("run", *options, "--entrypoint", argv[0], self.params["image"], *argv[1:], stdin=stdin)
 
         return run
+
+
+def _holds(container: Container, params: dict) -> bool:
+    """Whether the lab itself listens where it is wanted."""
+    server = read_server(container)
+    return container.state == "running" and (server["port"], server["address"]) == (params["port"], params["bind_address"])
 
 
 def _same_address(ports: str, port: int, address: str) -> bool:

@@ -1,0 +1,47 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Module lab_info, without the price of a module where there is nothing to send it to: on the controller itself.
+
+Sending a module and starting a Python for it is half of what a run with nothing to do costs.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.mlenv.jupyter.plugins.module_utils._look import ARGUMENTS, look_at
+
+
+def run_command(argv, data=None, **_options):
+    """AnsibleModule.run_command, as far as the look needs it. Raises OSError if there is no such program."""
+    done = subprocess.run(argv, input=data, capture_output=True, text=True, check=False, errors="surrogateescape")
+    return done.returncode, done.stdout, done.stderr
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = False
+    _requires_connection = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        if not self._is_here(task_vars or {}):
+            return self._execute_module(module_name="mlenv.jupyter.lab_info", task_vars=task_vars)
+        _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS)
+        result.update(look_at(params, run_command))
+        result["failed"] = "msg" in result
+        return result
+
+    def _is_here(self, task_vars: dict) -> bool:
+        """Whether the module would run as this very user, with this very Python and environment."""
+        become = self._connection.become
+        python = self._templar.template(task_vars.get("ansible_python_interpreter", ""))
+        return (
+            self._connection.transport == "local"
+            and (become is None or (os.geteuid() == 0 and become.get_option("become_user") in (None, "root")))
+            and python == sys.executable
+            and not any(self._task.environment or [])
+        )

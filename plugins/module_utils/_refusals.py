@@ -1,0 +1,117 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What cannot work, before anything is changed: one sentence that names the thing, what is wrong with it, what to do.
+
+Private to the collection. ``wanted`` holds the variables of role lab without their prefix, ``look`` what lab_info saw.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?[bkmgt]?", re.IGNORECASE)
+SHORTEST_TOKEN = 12
+# The lab sets these itself: the variable to use instead.
+RESERVED = {
+    "HOME": "lab_user",
+    "JUPYTER_TOKEN": "lab_token",
+    "JUPYTER_TOKEN_FILE": "lab_token",
+    "NB_GID": "lab_owner",
+    "NB_UID": "lab_owner",
+    "NB_UMASK": "lab_umask",
+    "NB_USER": "lab_user",
+}
+
+
+def refusals(wanted: dict, look: dict) -> list:
+    """All sentences that apply, an empty list if the lab can be had."""
+    found = list(about_engine(wanted, look))
+    if wanted["state"] in ("started", "restarted"):
+        found += [*about_values(wanted), *about_files(wanted), *about_image(wanted, look), *about_host(wanted, look)]
+    return found
+
+
+def about_engine(wanted: dict, look: dict):
+    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", wanted["name"]):
+        yield f"lab_name {wanted['name']} is no name for a container: begin with a letter or digit, and use letters, digits, dots, dashes and underscores."
+    if wanted["check_mode"]:
+        return  # check mode runs to the end on a bare host
+    if not look["engine"]["available"]:
+        yield look["engine"]["reason"]
+    if not look["requests"]:
+        yield (
+            "The modules of community.docker need the Python library requests where Ansible runs its modules on this host: "
+            "run role mlenv.jupyter.engine, or install python3-requests."
+        )
+
+
+def about_values(wanted: dict):
+    """Values that no host could make work."""
+    if not 0 < int(wanted["port"]) < 65536:
+        yield f"lab_port {wanted['port']} is no port: use a number from 1 to 65535."
+    try:
+        ipaddress.ip_address(wanted["bind_address"])
+    except ValueError:
+        yield f"lab_bind_address {wanted['bind_address']} is no IP address: use 127.0.0.1, or another address of the host."
+    if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", wanted["user"]) or wanted["user"] == "root":
+        yield f"lab_user {wanted['user']} is no name for the lab's user: begin with a lower-case letter, use lower-case letters, digits, dashes and underscores, and not root."
+    if wanted["memory"] and not AMOUNT.fullmatch(wanted["memory"]):
+        yield f"lab_memory {wanted['memory']} is no amount of memory: write a number and a unit, as in 512m or 4g."
+    if not AMOUNT.fullmatch(wanted["shm_size"]):
+        yield f"lab_shm_size {wanted['shm_size']} is no amount of memory: write a number and a unit, as in 512m or 4g."
+    if wanted["umask"] and not re.fullmatch(r"0?[0-7]{3}", wanted["umask"]):
+        yield f"lab_umask {wanted['umask']} is no umask: write three octal digits in quotes, as in '027'."
+    if not re.fullmatch(r"[A-Za-z0-9_./~-]*", wanted["base_url"]):
+        yield f"lab_base_url {wanted['base_url']} is no path: use letters, digits, dashes, underscores, dots and slashes, as in /alice/."
+    if wanted["token"] and not re.fullmatch(r"[!-~]{%d,}" % SHORTEST_TOKEN, wanted["token"]):
+        yield f"lab_token is too short to be safe, or holds spaces: use at least {SHORTEST_TOKEN} characters, or leave it out and one is made for you."
+    for name in sorted(RESERVED.keys() & wanted["env"].keys()):
+        yield f"lab_env sets {name}, which the lab sets itself: use {RESERVED[name]} for it."
+    if re.search(r"\.token\s*=", str(wanted["env"].get("NOTEBOOK_ARGS", ""))):
+        yield "lab_env.NOTEBOOK_ARGS holds a token, which the log would show: use lab_token for it."
+    for volume in wanted["volumes"]:
+        target = volume.split(":")[1] if ":" in volume else volume
+        if wanted["user"] != "jovyan" and re.match(r"/home/jovyan(/|$)", target):
+            yield f"lab_volumes mounts {volume}, but lab_user moves the home to /home/{wanted['user']}: mount it there."
+
+
+def about_files(wanted: dict):
+    """Files that should be on the controller."""
+    for variable in ("requirements", "constraints"):
+        if wanted[variable] and not wanted[variable + "_file"]:
+            yield f"lab_{variable} {wanted[variable]} is not on the controller: name an existing file, from where Ansible was started, the inventory or the playbook."
+    for path in wanted["missing_certificates"]:
+        yield f"lab_ca_certificates names {path}, which is not on the controller: name existing PEM files."
+    if wanted["ca_certificates"] and "-----BEGIN CERTIFICATE-----" not in wanted["ca_certificates"]:
+        yield "lab_ca_certificates names files without a certificate in them: name PEM files, which have BEGIN CERTIFICATE in them."
+
+
+def about_image(wanted: dict, look: dict):
+    image, reference = look["image"], wanted["image"]
+    if not reference:
+        yield "No image is named: set lab_image, or image_flavor and the like, which role mlenv.jupyter.image reads."
+    elif look["engine"]["available"] and not image["present"] and not wanted["check_mode"]:
+        yield f"Image {reference} is not on this host: run role mlenv.jupyter.image before this one, or name one that is there."
+    if image["present"] and not image["jupyter"]:
+        yield f"Image {reference} is not a Jupyter image (it sets no NB_USER): use one of Jupyter Docker Stacks, or one made from them."
+    packages = look["packages"] or {}
+    for broken in packages.get("malformed", []):
+        yield f"{broken['text']} ({broken['where']}) is no requirement: {broken['why']}."
+
+
+def about_host(wanted: dict, look: dict):
+    """What else is on the host, in the lab's way."""
+    container, work_dir, uid = look["container"], look["work_dir"], look["owner"]["lab_uid"]
+    if container["exists"] and not container["managed"] and not container["jupyter"]:
+        yield f"Container {wanted['name']} exists and is no Jupyter lab: give the lab another lab_name, or remove that container."
+    if look["port_holder"]:
+        yield f"Port {wanted['port']} of {wanted['bind_address']} is taken by {look['port_holder']}: give the lab another lab_port, or stop that."
+    if work_dir["type"] not in ("absent", "directory"):
+        yield f"lab_work_dir {work_dir['path']} is a {work_dir['type']}, not a directory: name another, or move that out of the way."
+    elif work_dir["type"] == "directory" and work_dir["uid"] != uid:
+        yield (
+            f"lab_work_dir {work_dir['path']} belongs to uid {work_dir['uid']}, but the lab would write there as uid {uid}: "
+            "name its user as lab_owner, name another directory, or change its owner yourself."
+        )

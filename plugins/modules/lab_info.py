@@ -1,0 +1,234 @@
+#!/usr/bin/python
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: lab_info
+version_added: 0.1.0
+short_description: One look at a Jupyter lab that runs in a container
+description:
+  - Learns in one round trip what there is to know about a lab. The engine, the image, the container and its health, who owns
+    its storage, its port, the Python in it, which of the wanted packages are missing, and whether a person could work in it.
+  - It is what role P(mlenv.jupyter.lab#role) decides from. It works just as well on a lab that was made by hand.
+  - It changes nothing, and returns no token or password.
+author:
+  - mlenv.jupyter contributors (@mlenv)
+options:
+  name:
+    description:
+      - Name of the container. Without it, only the host, the engine and O(image) are looked at.
+    type: str
+    default: ""
+    aliases: [container]
+  image:
+    description:
+      - Reference of an image. RV(image) says whether it is on the host, and whether it is a Jupyter image.
+    type: str
+    default: ""
+  owner:
+    description:
+      - User of the host to whom the lab belongs. Empty is the user that connected, before any C(become).
+    type: str
+    default: ""
+  work_dir:
+    description:
+      - Directory of the host to look at. C(~) is the home of O(owner).
+    type: str
+    default: ""
+  config_dir:
+    description:
+      - Directory of the host that holds the lab's private files. C(~) is the home of O(owner).
+    type: str
+    default: ""
+  volume:
+    description:
+      - Name of the packages volume. Empty is the one that the container has on C(~/.local).
+    type: str
+    default: ""
+  home:
+    description:
+      - Home of the lab's user, for a lab that has no container yet.
+    type: str
+    default: /home/jovyan
+  port:
+    description:
+      - Port of the host that the lab wants. RV(port_holder) says who else has it.
+    type: int
+    default: 0
+  bind_address:
+    description:
+      - Address of the host on which O(port) is wanted.
+    type: str
+    default: 127.0.0.1
+  packages:
+    description:
+      - Requirements, as pip takes them. RV(packages) says which of them are missing.
+      - If the lab has no running container, its image is asked, in a container without network that is gone afterwards.
+    type: list
+    elements: str
+    default: []
+  requirements:
+    description:
+      - Text of a requirements file, looked at together with O(packages).
+    type: str
+    default: ""
+  constraints:
+    description:
+      - Text of a constraints file that O(packages) and O(requirements) must keep to.
+    type: str
+    default: ""
+  ca_certificates:
+    description:
+      - Certificates (PEM) that the lab shall trust beside those of the host.
+    type: str
+    default: ""
+  token:
+    description:
+      - The wanted token. RV(config_dir) says whether the lab has it.
+    type: str
+    default: ""
+  wait:
+    description:
+      - How long to wait, in seconds, until the lab is ready. V(0) looks once.
+      - With a positive value the module fails if the lab is not ready in time, and shows the end of its log.
+    type: int
+    default: 0
+  docker_cli:
+    description:
+      - Client of the engine, a name or a path.
+    type: str
+    default: docker
+  docker_host:
+    description:
+      - Address of the engine. Empty is the client's own default.
+    type: str
+    default: ""
+attributes:
+  check_mode:
+    support: full
+    description: Can run in check mode, and does the same there, as it changes nothing.
+  diff_mode:
+    support: N/A
+    description: Nothing is changed, so there is nothing to compare.
+seealso:
+  - module: mlenv.jupyter.container_pip
+  - module: community.docker.docker_container_info
+"""
+
+EXAMPLES = r"""
+- name: Look at the lab of the article
+  mlenv.jupyter.lab_info:
+    name: jupyter-ds
+  register: lab
+
+- name: Say where it is
+  ansible.builtin.debug:
+    msg: "{{ lab.url if lab.ready else 'not ready, ' ~ lab.container.state }}"
+
+- name: Wait until a person can work in it
+  mlenv.jupyter.lab_info:
+    name: jupyter-ds
+    wait: 60
+
+- name: Learn what is missing in it
+  mlenv.jupyter.lab_info:
+    name: jupyter-ds
+    packages: [scikit-learn, "seaborn>=0.13"]
+"""
+
+RETURN = r"""
+engine:
+  description: Whether an engine answers, why not, its version and runtimes.
+  returned: always
+  type: dict
+  sample: {available: true, reason: "", version: "26.1.5", runtimes: [runc], root_dir: /var/lib/docker}
+requests:
+  description: Whether the Python that runs modules on this host can run those of community.docker.
+  returned: always
+  type: bool
+euid:
+  description: Numeric user id that the module ran with.
+  returned: always
+  type: int
+owner:
+  description: The user to whom the lab belongs, and the numbers C(lab_uid) and C(lab_gid) that the lab's user gets.
+  returned: always
+  type: dict
+  sample: {name: alice, uid: 1001, gid: 1001, home: /home/alice, lab_uid: 1001, lab_gid: 1001}
+image:
+  description: Whether the image is on the host, its id, and whether it is a Jupyter image.
+  returned: always
+  type: dict
+  sample: {present: true, jupyter: true, id: "sha256:0123...", path: "/usr/local/bin:/usr/bin", architecture: amd64, size: 900000000}
+container:
+  description:
+    - State, health, restarts, image, settings and mounts of the container.
+    - C(spec) is the digest of what was wanted when role P(mlenv.jupyter.lab#role) made it, C(managed) whether it did.
+  returned: always
+  type: dict
+  sample: {exists: true, state: running, running: true, health: healthy, restarts: 0, managed: true}
+volume:
+  description: Whether the packages volume exists, and who owns its top, where that can be seen.
+  returned: always
+  type: dict
+  sample: {name: jupyter-data, exists: true, uid: 1001, gid: 1001}
+work_dir:
+  description: Path, type, owner and mode of the work directory.
+  returned: always
+  type: dict
+  sample: {path: /home/alice/_jupyter_mount, type: directory, uid: 1001, gid: 1001, mode: "0755"}
+config_dir:
+  description: The same of the lab's private directory and of each file in it. No content, and no hash of the token.
+  returned: always
+  type: dict
+ca_bundle:
+  description: The host's CA bundle, and the SHA-256 of it together with O(ca_certificates).
+  returned: always
+  type: dict
+port_holder:
+  description: Who else listens on O(port), in words. Empty if nobody does.
+  returned: always
+  type: str
+  sample: process nginx (pid 4711)
+python:
+  description: Version of Python in the lab. Empty if it could not be asked.
+  returned: always
+  type: str
+  sample: 3.11.2
+packages:
+  description: What is installed in the lab, and which of the wanted packages are not.
+  returned: always
+  type: dict
+  sample: {satisfied: false, missing: [seaborn], user_packages: {}, image_packages: {}}
+status:
+  description: HTTP status of C(api/status), asked from the host with the lab's token. V(0) is no answer.
+  returned: always
+  type: int
+ready:
+  description: Whether a person can work in the lab. C(api/status) answered 200 twice, with no restart in between.
+  returned: always
+  type: bool
+url:
+  description: Address of the page, without the token.
+  returned: always
+  type: str
+  sample: http://127.0.0.1:28888/lab
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.mlenv.jupyter.plugins.module_utils._look import ARGUMENTS, look_at
+
+
+def main():
+    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    result = look_at(module.params, module.run_command)
+    if "msg" in result:
+        module.fail_json(**result)
+    module.exit_json(**result)
+
+
+if __name__ == "__main__":
+    main()
