@@ -1,0 +1,148 @@
+"""How long things take, against doing them otherwise.
+
+All contestants of a contest are measured in turn, round after round, so that a slow minute of the machine is everybody's.
+Printed are medians and their ratios with the goal beside them. A time is never a reason to fail; a command that fails is.
+
+Usage: python tests/bench/bench.py [--rounds N] [--image NAME] [warm] [cold] [pip]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+PACKAGES = ["scikit-learn", "pandas", "matplotlib", "seaborn", "xgboost-cpu", "lightgbm"]
+MADE_UP = [f"bench-made-up-{number}" for number in range(1000)]
+
+# Writes what pip leaves behind of a package without files: enough for whoever asks whether it is there.
+INSTALL_MADE_UP = """
+import pathlib, site, sys
+for name in sys.argv[1:]:
+    info = pathlib.Path(site.getusersitepackages(), f"{name.replace('-', '_')}-1.0.dist-info")
+    info.mkdir(parents=True, exist_ok=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\\nName: {name}\\nVersion: 1.0\\n")
+    (info / "RECORD").write_text("")
+    (info / "INSTALLER").write_text("pip\\n")
+"""
+
+
+def run(*command: str) -> float:
+    """Run a command and return its seconds. Stops everything if it fails."""
+    began = time.perf_counter()
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    seconds = time.perf_counter() - began
+    if done.returncode:
+        sys.exit(f"{' '.join(command)[:200]}\n{done.stdout}\n{done.stderr}")
+    return seconds
+
+
+def in_turn(rounds: int, contestants: dict) -> dict:
+    """Median seconds of each contestant: a function that runs it once and returns its seconds."""
+    times = {name: [] for name in contestants}
+    for number in range(rounds):
+        for name, contestant in contestants.items():
+            times[name].append(contestant())
+            print(f"  round {number + 1} of {rounds}: {name} {times[name][-1]:.2f} s", flush=True)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def show(what: str, ratio: float, goal: float) -> None:
+    print(f"{what:<78} {ratio:6.2f}   goal <= {goal}", flush=True)
+
+
+class Bench:
+    def __init__(self, image: str, rounds: int, directory: pathlib.Path):
+        self.image, self.rounds, self.directory = image, rounds, directory
+
+    def play(self, name: str, packages: list, *options: str) -> float:
+        variables = {"bench_image": self.image, "bench_directory": str(self.directory), "bench_packages": packages}
+        return run("ansible-playbook", str(HERE / f"{name}.yml"), "-e", json.dumps(variables), *options)
+
+    def lab_is_there(self) -> None:
+        self.play("lab", PACKAGES)
+
+    def warm(self) -> None:
+        """Nothing to do: the lab and its packages are as described."""
+        self.lab_is_there()
+        self.play("naive", PACKAGES)
+        seconds = in_turn(
+            self.rounds,
+            {
+                "empty play": lambda: self.play("empty", []),
+                "naive play": lambda: self.play("naive", PACKAGES),
+                "role lab": lambda: self.play("lab", PACKAGES),
+            },
+        )
+        show("warm run of role lab, to the naive play", seconds["role lab"] / seconds["naive play"], 0.25)
+        show("warm run of role lab, to an empty play", seconds["role lab"] / seconds["empty play"], 2.5)
+
+    def cold(self) -> None:
+        """The image is there; container, volume and packages are not."""
+
+        def by_hand() -> float:
+            remove("mlenv-bench-hand")
+            return run(str(HERE / "by_hand.sh"), self.image, str(self.directory), *PACKAGES)
+
+        def by_role() -> float:
+            self.play("lab", PACKAGES, "-e", "bench_state=absent")
+            return self.play("lab", PACKAGES)
+
+        seconds = in_turn(min(3, self.rounds), {"by hand": by_hand, "role lab": by_role})
+        show("cold run of role lab with packages, to the article by hand", seconds["role lab"] / seconds["by hand"], 0.6)
+
+    def pip(self) -> None:
+        """Nothing to do for the packages: what a task costs on top of a play that does nothing."""
+        self.lab_is_there()
+        run("docker", "exec", "-u", "jovyan", "-e", "HOME=/home/jovyan", "mlenv-bench-lab", "python3", "-c", INSTALL_MADE_UP, *MADE_UP)
+        stock = ("-i", "mlenv-bench-lab,")
+        seconds = in_turn(
+            self.rounds,
+            {
+                "empty play": lambda: self.play("empty", []),
+                "ansible.builtin.pip, 3": lambda: self.play("pip_stock", PACKAGES[:3], *stock),
+                "container_pip, 3": lambda: self.play("pip_ours", PACKAGES[:3]),
+                "container_pip, 1": lambda: self.play("pip_ours", MADE_UP[:1]),
+                "container_pip, 1000": lambda: self.play("pip_ours", MADE_UP),
+            },
+        )
+        cost = {name: value - seconds["empty play"] for name, value in seconds.items()}
+        show("container_pip, nothing to do, to ansible.builtin.pip over docker_api", cost["container_pip, 3"] / cost["ansible.builtin.pip, 3"], 0.33)
+        show("container_pip, 1,000 satisfied requirements, to 1", cost["container_pip, 1000"] / cost["container_pip, 1"], 1.5)
+
+
+def remove(name: str) -> None:
+    """Remove a container and its volume, there or not."""
+    subprocess.run(["docker", "rm", "--force", name], check=False, capture_output=True)
+    subprocess.run(["docker", "volume", "rm", "--force", name], check=False, capture_output=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("contests", nargs="*", metavar="CONTEST", help="warm, cold, pip; all without one")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--image", default="mlenv-test:minimal")
+    options = parser.parse_args()
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="mlenv-bench-"))
+    bench = Bench(options.image, options.rounds, directory)
+    try:
+        for contest in options.contests or ["warm", "cold", "pip"]:
+            method = getattr(bench, contest)
+            print(f"{contest}: {method.__doc__}", flush=True)
+            method()
+    finally:
+        bench.play("lab", [], "-e", "bench_state=absent")
+        remove("mlenv-bench-naive")
+        remove("mlenv-bench-hand")
+        shutil.rmtree(directory)
+
+
+if __name__ == "__main__":
+    main()
