@@ -24,6 +24,15 @@ setup: .ansible/.ready ## Ansible and the collections that we depend on, inside 
 	$(VENV)/bin/python scripts/link_collections.py .ansible/collections
 	touch $@
 
+# An engine that does not answer this user must be installed, started or asked by root.
+BECOME = $(shell [ "$$(id -u)" = 0 ] || docker info >/dev/null 2>&1 || \
+	{ sudo -n true 2>/dev/null && echo --become; } || echo --become --ask-become-pass)
+PLAY = $(VENV)/bin/ansible-playbook --inventory inventory/workstation.yml $(BECOME)
+
+.PHONY: lab
+lab: setup ## From nothing to an open page (more: make lab ARGS="-e lab_port=9000")
+	$(PLAY) site.yml -e lab_show_token=true $(ARGS)
+
 # ---- Tests. Every suite is a run of pytest, so that each can be run alone (make unit ARGS="-k names") and all are counted.
 SUITES := lint gates unit sanity importer image contract molecule integration matrix e2e
 PYTEST = $(VENV)/bin/python -m pytest -v --tb=short --rootdir=. -p no:cacheprovider --junitxml=build/results/$@/pytest.xml \

@@ -41,6 +41,7 @@ ARGUMENTS = {
     "ca_certificates": TEXT,
     "token": {**TEXT, "no_log": True},
     "wait": {"type": "int", "default": 0},
+    "sizes": {"type": "bool", "default": False},
     "docker_cli": {"type": "str", "default": "docker"},
     "docker_host": TEXT,
 }
@@ -183,6 +184,20 @@ def find_path(path: str, home: str) -> dict:
     found["type"] = kinds.get(stat.S_IFMT(status.st_mode), "other")
     found.update(uid=status.st_uid, gid=status.st_gid, mode="%04o" % stat.S_IMODE(status.st_mode))
     return found
+
+
+def disk_usage(path: str) -> int:
+    """Bytes that a directory takes on disk, -1 if there is none or it may not be read."""
+    if not path or not os.access(path, os.R_OK | os.X_OK):
+        return -1
+    total = 0
+    for folder, _folders, files in os.walk(path):
+        for name in [folder, *(os.path.join(folder, file) for file in files)]:
+            try:
+                total += os.lstat(name).st_blocks * 512
+            except OSError:  # gone since we listed it
+                continue
+    return total
 
 
 def find_file(path: str) -> dict:
@@ -355,9 +370,10 @@ class Look:
             facts["volume"] = self._volume(volume)
         if self.params["port"] and not (container is not None and _holds(container, self.params)):
             facts["port_holder"] = self._port_holder(container)
+        if self.params["sizes"]:
+            facts["sizes"] = self._sizes(facts, container)
         if container is not None and container.state == "running":
             self._ask_server(facts, container)
-        if container is not None and container.state == "running":
             facts["python"], facts["packages"] = self._packages(
                 lambda argv, stdin: self.engine.exec(container, *argv, stdin=stdin)
             )
@@ -388,7 +404,7 @@ class Look:
         facts = {"name": name, "exists": found.rc == 0, "uid": None, "gid": None}
         if facts["exists"]:
             top = find_path(json.loads(found.out)[0].get("Mountpoint", ""), "")
-            facts.update(uid=top["uid"], gid=top["gid"])
+            facts.update(uid=top["uid"], gid=top["gid"], mountpoint=top["path"])
         return facts
 
     def _port_holder(self, container: Container | None) -> str:
@@ -454,6 +470,14 @@ class Look:
         result = self.engine.run("logs", "--tail", str(lines), self.params["name"])
         words = (result.out + result.err).replace("?token=", "?token= ").split("?token= ")
         return words[0] + "".join("?token=..." + rest.lstrip("0123456789abcdefABCDEF.") for rest in words[1:])
+
+    def _sizes(self, facts: dict, container: Container | None) -> dict:
+        """Bytes that the lab's data takes on disk: seen on the host, else in the running lab, else -1."""
+        sizes = {"volume": disk_usage(facts["volume"].get("mountpoint", "")), "work_dir": disk_usage((facts["work_dir"] or {}).get("path", ""))}
+        if sizes["volume"] < 0 and container is not None and container.state == "running":
+            words = self.engine.exec(container, "du", "-skx", container.home + "/.local").out.split()
+            sizes["volume"] = int(words[0]) * 1024 if words else -1
+        return sizes
 
     def _wanted(self) -> bool:
         return bool(self.params["packages"] or self.params["requirements"].strip())

@@ -96,6 +96,11 @@ options:
       - With a positive value the module fails if the lab is not ready in time, and shows the end of its log.
     type: int
     default: 0
+  sizes:
+    description:
+      - Whether to add up how much disk the packages volume and the work directory take, which costs time on large ones.
+    type: bool
+    default: false
   docker_cli:
     description:
       - Client of the engine, a name or a path.
@@ -145,6 +150,11 @@ engine:
   returned: always
   type: dict
   sample: {available: true, reason: "", version: "26.1.5", runtimes: [runc], root_dir: /var/lib/docker}
+sizes:
+  description: Bytes on disk, V(-1) where they cannot be seen.
+  returned: if O(sizes=true)
+  type: dict
+  sample: {volume: 104857600, work_dir: 4096}
 requests:
   description: Whether the Python that runs modules on this host can run those of community.docker.
   returned: always

@@ -1,0 +1,49 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: text_table
+version_added: 0.1.0
+short_description: Rows as lines of text, in columns that line up
+author:
+  - mlenv.jupyter contributors (@mlenv)
+description:
+  - Turns a list of dictionaries into lines of text, with the keys of the first one as heads of the columns.
+positional: _input
+options:
+  _input:
+    description: Dictionaries with the same keys.
+    type: list
+    elements: dict
+    required: true
+"""
+
+EXAMPLES = r"""
+- name: Show two labs
+  ansible.builtin.debug:
+    msg: "{{ [{'lab': 'alice', 'state': 'running'}, {'lab': 'bob', 'state': 'absent'}] | mlenv.jupyter.text_table }}"
+"""
+
+RETURN = r"""
+_value:
+  description: Lines, the heads first.
+  type: list
+  elements: str
+"""
+
+
+def text_table(rows: list) -> list:
+    """Dictionaries with the same keys -> lines of text, heads first; no rows, no lines."""
+    if not rows:
+        return []
+    table = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in table]
+
+
+class FilterModule:
+    def filters(self):
+        return {"text_table": text_table}
