@@ -61,10 +61,10 @@ class Container:
 
     @property
     def home(self) -> str:
-        """HOME of the lab's user: the image's HOME stays /home/jovyan when the user was renamed."""
-        if self.started_as_root and self.user != "root":
+        """HOME of the lab's user. The image's HOME stays /home/jovyan when the start scripts rename the user."""
+        if self.started_as_root and "NB_USER" in self.env:
             return f"/home/{self.user}"
-        return self.env.get("HOME") or f"/home/{self.user}"
+        return self.env.get("HOME") or ("/root" if self.user == "root" else f"/home/{self.user}")
 
 
 class Engine:
@@ -90,9 +90,7 @@ class Engine:
             raise EngineError(f"There is no client {self.cli} on this host that can be run ({error.strerror}): install it, or name another.") from error
         return Result(rc, out, err)
 
-    def exec(
-        self, container: Container, *argv: str, stdin: str | None = None, env: dict | None = None, user: str | None = None
-    ) -> Result:
+    def exec(self, container: Container, *argv: str, stdin: str | None = None, env: dict | None = None, user: str | None = None) -> Result:
         """Run argv in the container as the lab's user (or another, by name), with that user's HOME.
 
         A container that was not started as root has one user, and naming it by number would drop its

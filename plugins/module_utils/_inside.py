@@ -104,7 +104,7 @@ def egg_requires(path):
     for line in lines:
         if line.startswith("["):
             extra, _colon, marker = line[1:-1].partition(":")
-            tests = (["(" + marker + ")"] if marker else []) + (['extra == "%s"' % extra] if extra else [])
+            tests = (["(" + marker + ")"] if marker else []) + ([f'extra == "{extra}"'] if extra else [])
             suffix = "; " + " and ".join(tests)
         elif line:
             found.append(line + suffix)
@@ -204,12 +204,8 @@ def plain(url):
     parts = urlsplit(url)
     if not parts.netloc and parts.scheme in ("", "file"):
         return "file://" + os.path.abspath(os.path.expanduser(unquote(parts.path))).rstrip("/")
-    return "%s://%s%s%s" % (
-        parts.scheme,
-        parts.netloc.rpartition("@")[2],
-        unquote(parts.path).rstrip("/"),
-        "?" + parts.query if parts.query else "",
-    )
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{unquote(parts.path).rstrip('/')}" + (f"?{parts.query}" if parts.query else "")
 
 
 def same_origin(url, record):
@@ -295,7 +291,8 @@ class Environment:
             dist = self.dist_for(wanted)
             bounds = [bound for bound in constraints if bound.name == (dist.name if dist else wanted.name)]
             if dist is None or not all(self.agrees(bound, dist) for bound in [wanted, *bounds]):
-                missing.append("%s (needed by %s)" % (wanted.text.partition(";")[0].strip(), needed_by) if needed_by else wanted.text)
+                text = wanted.text.partition(";")[0].strip()
+                missing.append(f"{text} (needed by {needed_by})" if needed_by else wanted.text)
                 continue
             if (dist.name, tuple(sorted(wanted.extras))) in seen:
                 continue
@@ -360,7 +357,7 @@ def look(request):
         except Malformed as error:  # in an installed package's own metadata
             undecided.append(str(error))
     return {
-        "python": "%d.%d.%d" % sys.version_info[:3],
+        "python": ".".join(str(part) for part in sys.version_info[:3]),
         "executable": sys.executable,
         "pip": environment.find("pip").version if environment.find("pip") else "",
         "user_site": user_site,

@@ -72,7 +72,7 @@ class Base:
                     break
                 except BlockingIOError:
                     if time.monotonic() > deadline:
-                        raise Trouble("another installation into %s did not end within %d s" % (self.path, timeout)) from None
+                        raise Trouble(f"another installation into {self.path} did not end within {timeout} s") from None
                     time.sleep(0.1)
             self.finish_interrupted()
             try:
@@ -190,15 +190,17 @@ def recorded(dist):
         with open(os.path.join(dist.path, "installed-files.txt"), encoding="utf-8") as file:
             return [os.path.relpath(os.path.join(dist.path, line.strip()), dist.location) for line in file if line.strip()]
     except OSError:
-        raise Trouble("%s %s in %s has no list of its files, so nothing can replace or remove it" % (dist.name, dist.version, dist.location)) from None
+        raise Trouble(f"{dist.name} {dist.version} in {dist.location} has no list of its files, so nothing can replace or remove it") from None
 
 
 def refuse_foreign(files, base):
     """Renaming needs the right to write in each directory: find out before the first one."""
     for folder in sorted({os.path.dirname(path) for path in files} | {base}):
         if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
+            if os.statvfs(folder).f_flag & os.ST_RDONLY:
+                raise Trouble(f"{folder} is on a read-only file system")
             owner = os.stat(folder).st_uid
-            raise Trouble("%s belongs to uid %d and uid %d may not write there" % (folder, owner, os.getuid()))
+            raise Trouble(f"{folder} belongs to uid {owner} and uid {os.getuid()} may not write there")
 
 
 # ---------------------------------------------------------------- the installer
@@ -246,7 +248,7 @@ def run_child(argv, environment, descriptors, timeout):
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, 9)
             out, err = child.communicate()
-            raise Trouble("the installation did not end within %d s and was stopped" % timeout, argv=argv, out=out, err=err) from None
+            raise Trouble(f"the installation did not end within {timeout} s and was stopped", argv=argv, out=out, err=err) from None
         return child.returncode, out, err
 
 
@@ -269,7 +271,7 @@ def pip_install(request, stage, base, image):
     requirements = request["index_lines"] + [text for _where, text in request["lines"]]
     constraints = [text for _where, text in request["constraints"]] + image
     with passed(["\n".join(requirements) + "\n", "\n".join(constraints) + "\n", ""]) as descriptors:
-        names = ["/proc/self/fd/%d" % descriptor for descriptor in descriptors]
+        names = [f"/proc/self/fd/{descriptor}" for descriptor in descriptors]
         if request["check"]:
             options += ["--dry-run", "--no-cache-dir", "--report", names[2]]
         argv = [sys.executable, "-m", "pip", "install", *options, "-r", names[0], "-c", names[1]]
@@ -298,8 +300,8 @@ def pins(packages):
     found = []
     for name, version in packages.items():
         with contextlib.suppress(packaging.InvalidRequirement):
-            packaging.Requirement("%s==%s" % (name, version))
-            found.append("%s==%s" % (name, version))
+            packaging.Requirement(f"{name}=={version}")
+            found.append(f"{name}=={version}")
     return found
 
 
@@ -311,10 +313,7 @@ def refuse_image_conflicts(request, image):
         wanted = Wanted(packaging, text) if text else None
         version = image.get(wanted.name) if wanted else None
         if version and wanted.applies() and wanted.specifier and not wanted.specifier.contains(version, prereleases=True):
-            raise Trouble(
-                "%s conflicts with the image's own %s %s, which the server may need; "
-                "`protect_image: false` allows it" % (text, wanted.name, version)
-            )
+            raise Trouble(f"{text} conflicts with the image's own {wanted.name} {version}, which the server may need; `protect_image: false` allows it")
 
 
 # ---------------------------------------------------------------- the transaction
@@ -335,7 +334,7 @@ def change(request):
     except Trouble as trouble:
         return {"error": str(trouble), **trouble.details}
     except OSError as error:
-        return {"error": "%s: %s" % (error.filename or base.path, error.strerror or error)}
+        return {"error": f"{error.filename or base.path}: {error.strerror or error}"}
 
 
 def existing_parent(path):
@@ -350,9 +349,9 @@ def transaction(request, base, stage):
     if found["satisfied"] and not request["force"]:  # somebody else was faster while we waited for the lock
         return {**answer, "after": found["user_packages"], "installed": {}}
     if not found["pip"]:
-        raise Trouble("its Python %s (%s) has no pip" % (found["python"], sys.executable))
+        raise Trouble(f"its Python {found['python']} ({sys.executable}) has no pip")
     if request["check"] and version_tuple(found["pip"]) < (22, 2):
-        raise Trouble("check mode needs pip 22.2 or later, and it has pip %s" % found["pip"])
+        raise Trouble(f"check mode needs pip 22.2 or later, and it has pip {found['pip']}")
     image = []
     if request["protect_image"]:
         # Where a user package hides the image's own already, somebody has allowed that: leave it as it is.
@@ -376,6 +375,4 @@ def version_tuple(text):
 
 def wants_restart(dists, found):
     """A server reads its extensions and its own packages only once."""
-    return any(
-        name in found["image_packages"] or any("etc/jupyter/" in path for path in recorded(dist)) for name, dist in dists.items()
-    )
+    return any(name in found["image_packages"] or any("etc/jupyter/" in path for path in recorded(dist)) for name, dist in dists.items())

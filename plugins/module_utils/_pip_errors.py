@@ -11,6 +11,19 @@ from __future__ import annotations
 
 import re
 
+# Words of pip, urllib3 and the build tools.
+UNREACHABLE = re.compile(
+    r"NewConnectionError|NameResolutionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|ProtocolError"
+    r"|SSLError|SSLCertVerification|CERTIFICATE_VERIFY_FAILED|Connection (?:refused|reset|broken)"
+)
+NOT_BUILT = re.compile(
+    r"(?:Failed building wheel for|Failed to build|Could not build wheels for) "
+    r"(?:installable wheels for some pyproject.toml based projects \()?'?([\w.\-]+)"
+)
+NO_COMPILER = re.compile(
+    r"command '([^']*(?:gcc|cc|c\+\+|g\+\+|clang|gfortran|rustc|cargo))' failed: No such file"
+    r"|Unknown compiler\(s\)|(?:Rust|[Cc]argo)[^\n]* not (?:found|installed)|No CMAKE_C\w*_COMPILER"
+)
 ORIGIN = re.compile(r" \(from (-[rc] |[^()]*->)[^()]*\)")
 
 
@@ -51,8 +64,8 @@ def hashes(text: str) -> str:
     if found:
         name, algorithm, expected, got = found.groups()
         return f"hash mismatch for {name}: its {algorithm} is {got}, and the requirement says {expected}"
-    found = re.search(r"Hashes are required.*?\n\s+(\S+) --hash", text, re.DOTALL)
-    return f"hash missing: one requirement has a hash, so all need one, and {found.group(1)} has none" if found else ""
+    found = re.search(r"(?:Hashes are required|In --require-hashes mode).*?\n\s+(\S+)", text)
+    return f"one requirement has a hash, so all need == and a hash, and {found.group(1)} has not both" if found else ""
 
 
 def other_python(text: str) -> str:
@@ -68,11 +81,11 @@ def credentials(text: str) -> str:
 
 
 def network(text: str) -> str:
-    if not re.search(r"NewConnectionError|NameResolutionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|SSLError|SSLCertVerification|Connection (refused|reset|broken)|ProtocolError", text):
+    if not UNREACHABLE.search(text):
         return ""
     host = re.search(r"host='([^']+)', port=(\d+)", text)
     where = f"{host.group(1)}:{host.group(2)}" if host else "the index"
-    if "CERTIFICATE_VERIFY_FAILED" in text or "SSLError" in text or "SSLCertVerification" in text:
+    if re.search("SSLError|SSLCertVerification|CERTIFICATE_VERIFY_FAILED", text):
         return f"{where} shows a certificate that the container does not trust"
     if "ProxyError" in text:
         return f"{where} cannot be reached through the proxy"
@@ -107,19 +120,20 @@ def numbers(version: str) -> list:
 
 
 def build(text: str) -> str:
-    found = re.search(r"(?:Failed building wheel for|Failed to build '?|Failed to build installable wheels for some pyproject.toml based projects \(|Could not build wheels for) ?([\w.\-]+)", text)
+    found = NOT_BUILT.search(text)
     if not found and "subprocess-exited-with-error" not in text and "metadata-generation-failed" not in text:
         return ""
     name = found.group(1) if found else "a package"
-    compiler = re.search(r"command '([^']*(?:gcc|cc|c\+\+|g\+\+|clang|gfortran|rustc|cargo))' failed: No such file|Unknown compiler\(s\)|(?:Rust|[Cc]argo)[^\n]* not (?:found|installed)|No CMAKE_C\w*_COMPILER", text)
+    compiler = NO_COMPILER.search(text)
     if compiler:
-        return f"{name} has no wheel for this Python and the image has no compiler ({compiler.group(1) or compiler.group(0).strip()}) to build it"
+        what = compiler.group(1) or compiler.group(0).strip()
+        return f"{name} has no wheel for this Python and the image has no compiler ({what}) to build it"
     return f"{name} has no wheel for this Python and building it failed: the build's own words are in stderr"
 
 
 def no_file(text: str) -> str:
-    found = re.search(r"No such file or directory: '([^']+)'", text) or re.search(r"Requirement '([^']+)' looks like a filename, but the file does not exist", text)
-    return f"there is no file {found.group(1)} in the container" if found else ""
+    found = re.search(r"No such file or directory: '([^']+)'|Requirement '([^']+)' looks like a filename, but the file does not exist", text)
+    return f"there is no file {found.group(1) or found.group(2)} in the container" if found else ""
 
 
 def no_git(text: str) -> str:

@@ -35,9 +35,7 @@ class UserBase:
     def run(self, argv, stdin, **env):
         """Run what would run in a container, here; the answer's text."""
         environment = {**os.environ, "PYTHONUSERBASE": str(self.path), **env}
-        done = subprocess.run(
-            [sys.executable, *argv[1:]], input=stdin, env=environment, cwd=str(self.path), capture_output=True, text=True, check=False
-        )
+        done = subprocess.run([sys.executable, *argv[1:]], input=stdin, env=environment, cwd=str(self.path), capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -9,7 +9,6 @@ import hashlib
 import sys
 
 import pytest
-
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import parse_probe, probe_command
 
 

@@ -1,0 +1,63 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What we make of an engine's words. Whether engines say them is for the integration tests, with real ones."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, EngineError, Result, engine_trouble, refuse_unstarted
+
+
+def container(user="", env=(), **state):
+    return Container({"Name": "/lab", "State": {"Status": "running", **state}, "Config": {"User": user, "Env": list(env)}})
+
+
+@pytest.mark.parametrize(
+    ("user", "env", "expected"),
+    [
+        ("root", ["NB_USER=jovyan", "HOME=/home/jovyan"], (True, "jovyan", "/home/jovyan")),
+        ("", ["NB_USER=alice", "HOME=/home/jovyan"], (True, "alice", "/home/alice")),
+        ("0:0", ["NB_USER=alice"], (True, "alice", "/home/alice")),
+        ("1000", ["NB_USER=jovyan", "HOME=/home/jovyan"], (False, "jovyan", "/home/jovyan")),
+        ("1000:100", ["NB_USER=alice", "HOME=/home/jovyan"], (False, "alice", "/home/jovyan")),
+        ("root", ["NB_USER=root", "NB_UID=0", "HOME=/home/jovyan"], (True, "root", "/home/root")),
+        ("root", ["HOME=/root"], (True, "root", "/root")),
+        ("", [], (True, "root", "/root")),
+    ],
+)
+def test_who_the_lab_user_is(user, env, expected):
+    found = container(user, env)
+    assert (found.started_as_root, found.user, found.home) == expected
+
+
+@pytest.mark.parametrize(
+    ("rc", "err", "sentence"),
+    [
+        (126, "unable to find user x: no matching entries in passwd file", "^Container lab has no user x.$"),
+        (127, 'OCI runtime exec failed: exec: "python3": executable file not found in $PATH: unknown', "^Container lab has no python3 that user x can run.$"),
+        (127, "Error: crun: executable file `python3` not found in $PATH: No such file or directory", "^Container lab has no python3 "),
+        (1, "Error response from daemon: Container 0f is not running", "^Container lab went away while we were looking at it"),
+        (125, "Error: something else", "^Container lab: The engine's client"),
+    ],
+)
+def test_what_could_not_be_started(rc, err, sentence):
+    with pytest.raises(EngineError, match=sentence):
+        refuse_unstarted(Result(rc, "", err), container(), "x", "python3")
+
+
+@pytest.mark.parametrize("err", ["Traceback (most recent call last):", "the server is not running", ""])
+def test_a_program_that_failed_by_itself_is_its_own_business(err):
+    refuse_unstarted(Result(1, "", err), container(), "x", "python3")
+
+
+@pytest.mark.parametrize(
+    ("err", "sentence"),
+    [
+        ("Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?", "No engine answers docker"),
+        ("permission denied while trying to connect to the Docker daemon socket", "This user may not talk to the engine"),
+        ("", "said nothing"),
+    ],
+)
+def test_engine_trouble(err, sentence):
+    assert sentence in engine_trouble("docker", err)

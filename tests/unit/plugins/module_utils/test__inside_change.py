@@ -1,0 +1,236 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Transactions, run for real: a Python with pip of its own changes a user base of its own."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside, _inside_change
+from ansible_collections.mlenv.jupyter.plugins.module_utils._pip_errors import explain
+from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import command, parse_probe
+from ansible_collections.mlenv.jupyter.tests.integration.targets.container_pip.files import wheelhouse
+
+OWN = _inside.OWN_DIRECTORY
+
+
+@pytest.fixture(scope="session", name="image")
+def fixture_image(tmp_path_factory):
+    """The image's packages: a copy of our own pip, and a traitlets that is only told of."""
+    folder = tmp_path_factory.mktemp("image")
+    pip = importlib.metadata.distribution("pip")
+    for name in ("pip", f"pip-{pip.version}.dist-info"):
+        shutil.copytree(pip.locate_file(name), folder / name)
+    (folder / "traitlets-5.14.3.dist-info").mkdir()
+    (folder / "traitlets-5.14.3.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: traitlets\nVersion: 5.14.3\n")
+    return folder
+
+
+@pytest.fixture(scope="session", name="wheels")
+def fixture_wheels(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("wheels")
+    wheelhouse.main(folder)
+    return folder
+
+
+class Lab:
+    """A user base that a Python outside of any virtual environment changes."""
+
+    python = getattr(sys, "_base_executable", sys.executable)
+
+    def __init__(self, image, base, wheels):
+        self.base, self.wheels = base, wheels
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "PYTHON"))}
+        self.environment.update(PYTHONUSERBASE=str(base), PYTHONPATH=str(image), HOME=str(base.parent), PIP_CONFIG_FILE=os.devnull)
+
+    def program(self, *names, **options):
+        request = {
+            "lines": [["name", name] for name in names],
+            "constraints": [],
+            "index_lines": ["--no-index", f"--find-links {self.wheels}"],
+            "pip_options": [],
+            "protect_image": True,
+            "timeout": 60,
+            "force": False,
+            "check": False,
+            **options,
+        }
+        return command([_inside, _inside_change], "change", request)[1]
+
+    def start(self, *names, **options):
+        child = subprocess.Popen([self.python, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self.environment, start_new_session=True)
+        child.stdin.write(self.program(*names, **options))
+        child.stdin.close()
+        return child
+
+    def change(self, *names, **options):
+        done = subprocess.run([self.python, "-"], input=self.program(*names, **options), env=self.environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return parse_probe(done.stdout)
+
+    @property
+    def packages(self):
+        return self.change()["after"]
+
+    def files(self):
+        return {str(path.relative_to(self.base)): path.read_bytes() for path in self.base.rglob("*") if path.is_file() and OWN not in path.parts}
+
+    def run(self, script):
+        return subprocess.run([str(self.base / "bin" / script)], env=self.environment, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.fixture(name="lab")
+def fixture_lab(image, wheels, tmp_path):
+    return Lab(image, tmp_path / "local", wheels)
+
+
+@pytest.fixture(scope="session", name="seed")
+def fixture_seed(image, wheels, tmp_path_factory):
+    """A user base with something in it, to start from."""
+    base = tmp_path_factory.mktemp("seed") / "local"
+    Lab(image, base, wheels).change("tw-a==1.0", "tw-files==1.0")
+    return base
+
+
+def test_install_upgrade_downgrade(lab):
+    assert lab.change("tw-a==1.0")["installed"] == {"tw-a": "1.0"}
+    assert lab.run("tw-a") == "1.0"
+    assert lab.change("tw-a>=2")["installed"] == {"tw-a": "2.0", "tw-b": "1.5"}
+    assert lab.run("tw-a") == "2.0"
+    assert lab.change("tw-a<2", "tw-b==1.0")["after"] == {"tw-a": "1.1", "tw-b": "1.0"}
+    assert lab.run("tw-a") == "1.1"
+    assert not [name for name in lab.files() if "2.0" in name or "1.5" in name]
+
+
+def test_nothing_of_ours_stays_but_the_lock(lab):
+    lab.change("tw-a")
+    assert sorted(os.listdir(lab.base / OWN)) == ["lock"]
+    assert not [name for name in lab.files() if "sight" in name]
+
+
+def test_an_upgrade_leaves_no_file_of_the_old_version(lab):
+    lab.change("tw-files==1.0")
+    subprocess.run([lab.python, "-c", "import tw_files"], env=lab.environment, check=True)  # makes bytecode that no RECORD has
+    lab.change("tw-files==2.0")
+    names = {name.rpartition("/")[2] for name in lab.files()}
+    assert {"new.txt", "both.txt"} <= names
+    assert "old.txt" not in names
+    assert next(text for name, text in lab.files().items() if name.endswith("both.txt")) == b"2"
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ([], ["tw-a==1.0"]),
+        (["tw-a==1.0"], ["tw-a>=2", "tw-odd-name"]),
+        (["tw-a==2.0"], ["tw-old-b"]),
+        ([], ["tw-extra[x]"]),
+        (["tw-a==1.0"], ["tw-a", 'tw-never; python_version < "3"']),
+    ],
+)
+def test_check_predicts_what_the_run_does_and_writes_nothing(lab, first, then):
+    if first:
+        lab.change(*first)
+    before = lab.files()
+    existed = lab.base.exists()
+    predicted = lab.change(*then, check=True)
+    assert lab.files() == before
+    assert lab.base.exists() == existed
+    done = lab.change(*then)
+    assert (predicted["installed"], predicted["before"], predicted["after"]) == (done["installed"], done["before"], done["after"])
+    assert lab.packages == done["after"]
+
+
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        (["tw-a", "tw-nowhere"], "no such package: tw-nowhere"),
+        (["tw-a==7"], "no such version: tw-a==7; nearest ones: 1.0, 1.1, 2.0, 3.0rc1"),
+        (["tw-old-b", "tw-new-b"], "conflict: tw-old-b 1.0 depends on tw-b<1.5, against tw-new-b 1.0 depends on tw-b>=1.5"),
+        (["tw-old-traitlets"], "conflict: tw-old-traitlets 1.0 depends on traitlets<5, against the constraint traitlets==5.14.3"),
+        (["tw-a", "tw-broken"], "tw-broken has no wheel for this Python and building it failed: the build's own words are in stderr"),
+        (["tw-compiled"], "tw-compiled has no wheel for this Python and the image has no compiler (gcc) to build it"),
+        (["tw-a==1.1 --hash=sha256:" + 64 * "0"], "hash mismatch for tw-a==1.1"),
+        (["tw-a==1.0 --hash=sha256:" + 64 * "0", "tw-b"], "one requirement has a hash, so all need == and a hash, and tw-b has not both"),
+        (["tw-future"], "tw-future needs Python >=3.99, and this is 3."),
+        (["/no/such/tw_x-1.0-py3-none-any.whl"], "there is no file /no/such/tw_x-1.0-py3-none-any.whl in the container"),
+        (["tw-a @ http://127.0.0.1:9/tw_a-1.0-py3-none-any.whl"], "127.0.0.1:9 cannot be reached from the container"),
+    ],
+)
+@pytest.mark.parametrize("check", [False, True])
+def test_a_failure_changes_nothing_and_says_why(lab, seed, names, sentence, check):
+    shutil.copytree(seed, lab.base)
+    before = lab.files()
+    answer = lab.change(*names, check=check, pip_options=["--retries=0"])
+    if check and not answer["rc"]:
+        assert names[-1] in ("tw-broken", "tw-compiled")  # nothing is built in check mode
+        return
+    assert answer["rc"] == 1
+    assert explain(answer["out"], answer["err"]).startswith(sentence)
+    assert lab.files() == before
+
+
+def test_image_package_is_protected(lab):
+    answer = lab.change("traitlets==4.3.3")
+    assert "traitlets==4.3.3 conflicts with the image's own traitlets 5.14.3" in answer["error"]
+    assert lab.packages == {}
+    answer = lab.change("traitlets==4.3.3", protect_image=False)
+    assert answer["after"] == {"traitlets": "4.3.3"}
+    assert answer["restart"]
+
+
+def test_server_extension_recommends_restart(lab):
+    assert lab.change("tw-server")["restart"]
+    assert (lab.base / "etc/jupyter/jupyter_server_config.d/tw.json").exists()
+    assert not lab.change("tw-a")["restart"]
+
+
+def test_source_distribution(lab):
+    assert lab.change("tw-sdist")["installed"] == {"tw-sdist": "1.0"}
+    assert lab.run("tw-sdist") == "1.0"
+
+
+def test_direct_reference_replaces_the_same_version(lab, wheels):
+    lab.change("tw-a==1.0")
+    wheel = wheels / "tw_a-1.0-py3-none-any.whl"
+    assert lab.change(str(wheel), check=True)["installed"] == {"tw-a": "1.0"}
+    assert lab.change(str(wheel))["installed"] == {"tw-a": "1.0"}
+    assert lab.change(str(wheel))["installed"] == {}
+
+
+def test_timeout_leaves_no_process(lab):
+    answer = lab.change("tw-a", "tw-slow", timeout=3)
+    assert "did not end within 3 s" in answer["error"]
+    assert lab.packages == {}
+    left = subprocess.run(["pgrep", "-f", str(lab.base / OWN)], capture_output=True, text=True, check=False)
+    assert left.stdout == ""
+
+
+def test_two_at_once_wait_for_each_other(lab):
+    children = [lab.start("tw-a==1.0"), lab.start("tw-files"), lab.start("tw-odd-name"), lab.start("tw-a==1.0")]
+    answers = [parse_probe(child.stdout.read()) for child in children]
+    assert [child.wait() for child in children] == [0, 0, 0, 0]
+    assert sum(bool(answer["installed"]) for answer in answers) == 3
+    assert set(lab.packages) == {"tw-a", "tw-files", "tw-odd-name"}
+
+
+def test_a_directory_that_is_not_ours_is_refused(lab):
+    lab.change("tw-a==1.0")
+    if os.getuid() == 0:
+        subprocess.run(["chattr", "+i", str(lab.base)], check=True)
+    else:
+        lab.base.chmod(0o555)
+    try:
+        assert lab.change("tw-b")["error"]
+    finally:
+        if os.getuid() == 0:
+            subprocess.run(["chattr", "-i", str(lab.base)], check=True)
+        else:
+            lab.base.chmod(0o755)
+    assert lab.packages == {"tw-a": "1.0"}

@@ -1,0 +1,115 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lists of names and requirements files, against `packaging` and pip's own reader as the oracles."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import canonical, requirement_of
+from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import Lines, RequirementsError, read_text, split_names
+from hypothesis import example, given
+from hypothesis import strategies as st
+from packaging.requirements import InvalidRequirement, Requirement
+from pip._internal.req.req_file import preprocess
+
+NAMES = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,8}[A-Za-z0-9])?", fullmatch=True)
+VERSIONS = st.from_regex(r"[0-9]{1,2}(\.[0-9]{1,2}){0,2}((a|b|rc)[0-9])?", fullmatch=True)
+CLAUSES = st.builds("{}{}".format, st.sampled_from(["==", ">=", "<=", ">", "<", "!="]), VERSIONS)
+SPECIFIERS = st.lists(CLAUSES, max_size=3).map(",".join)
+EXTRAS = st.lists(NAMES, max_size=2).map(lambda extras: "[" + ",".join(extras) + "]" if extras else "")
+MARKERS = st.sampled_from(["", '; python_version >= "3"', '; sys_platform == "linux" and extra == "x"'])
+REQUIREMENTS = st.builds("{}{}{}{}".format, NAMES, EXTRAS, SPECIFIERS, MARKERS)
+
+
+@given(st.lists(REQUIREMENTS, min_size=1, max_size=4))
+def test_names_survive_commas(requirements):
+    """One text, or the pieces that Ansible cuts it into, or a list: always the same requirements."""
+    text = ",".join(requirements)
+    assert split_names([text]) == requirements
+    assert split_names(text.split(",")) == requirements
+    assert split_names(requirements) == requirements
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([], []),
+        (["", " "], []),
+        (["a, b"], ["a", "b"]),
+        (["a>=1", "<2"], ["a>=1,<2"]),
+        (["a[x", "y]>=1", " <2", "b"], ["a[x,y]>=1, <2", "b"]),
+        (["a @ https://example.com/a,b.whl"], ["a @ https://example.com/a,b.whl"]),
+        (["./a-1-py3-none-any.whl,b"], ["./a-1-py3-none-any.whl", "b"]),
+        (["git+https://example.com/r.git@main#egg=a"], ["git+https://example.com/r.git@main#egg=a"]),
+        (["a (>=1,<2)"], ["a (>=1,<2)"]),
+    ],
+)
+def test_split_names(names, expected):
+    assert split_names(names) == expected
+
+
+TEXTS = st.lists(st.one_of(REQUIREMENTS, st.sampled_from(["# c", "a # c", "a \\", "\\", "", "  ", "a#b", "--pre", "  # c \\", "a \\ # c"])), max_size=8)
+
+
+@given(TEXTS.map("\n".join))
+@example("a \\\n# comment\nb")
+@example("a \\")
+def test_reads_lines_as_pip_does(text):
+    assert [line for _where, line in read_text(text, "x")] == [line for _number, line in preprocess(text)]
+
+
+@given(NAMES)
+def test_canonical_name(name):
+    from packaging.utils import canonicalize_name
+
+    assert canonical(name) == canonicalize_name(name)
+
+
+@given(REQUIREMENTS)
+def test_options_behind_a_requirement_are_left_out(text):
+    assert requirement_of(text + " --hash=sha256:00 --hash=sha256:11") == text
+    try:
+        Requirement(text)
+    except InvalidRequirement:
+        return
+    assert requirement_of(text) == text
+
+
+@pytest.mark.parametrize("line", ["--pre", "-i https://example.com", "--index-url=https://example.com"])
+def test_options_alone_are_no_requirement(line):
+    assert requirement_of(line) is None
+
+
+def test_line_numbers():
+    assert read_text("\n# c\na \\\n  ==1\nb\n", "f") == [["f:3", "a   ==1"], ["f:5", "b"]]
+
+
+@pytest.mark.parametrize("option", ["-r more.txt", "-rmore.txt", "--requirement more.txt", "--requirement=more.txt"])
+def test_nested_file(tmp_path, option):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "top.txt").write_text(f"a\n{option}\nb\n")
+    (tmp_path / "sub" / "more.txt").write_text("c\n-c ../bounds.txt\n")
+    (tmp_path / "bounds.txt").write_text("d<2\n-r deeper.txt\n")
+    (tmp_path / "deeper.txt").write_text("e<3\n")
+    lines = Lines()
+    lines.add_file(str(tmp_path / "sub" / "top.txt"))
+    assert [text for _where, text in lines.requirements] == ["a", "c", "b"]
+    assert lines.constraints == [[f"{tmp_path}/bounds.txt:1", "d<2"], [f"{tmp_path}/deeper.txt:1", "e<3"]]
+
+
+def test_a_file_on_the_web_is_left_to_pip():
+    lines = Lines()
+    lines.add_text("-r https://example.com/r.txt", "text")
+    assert lines.requirements == [["text:1", "-r https://example.com/r.txt"]]
+
+
+def test_a_text_has_no_directory():
+    with pytest.raises(RequirementsError, match="^text:1: a text has no directory that r.txt could be relative to"):
+        Lines().add_text("-r r.txt", "text")
+
+
+def test_a_file_that_is_no_text(tmp_path):
+    (tmp_path / "r.txt").write_bytes(b"a\n\xff\n")
+    with pytest.raises(RequirementsError, match="not UTF-8 text"):
+        Lines().add_file(str(tmp_path / "r.txt"))
