@@ -1,0 +1,141 @@
+"""Containers for the contract's tests: each has a label, and none outlives the test that made it."""
+
+from __future__ import annotations
+
+import json
+import os
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+import uuid
+
+import pytest
+
+TOKEN = "contract-token"
+
+
+def docker(*argv, check=True, timeout=120):
+    done = subprocess.run(["docker", *argv], capture_output=True, text=True, check=False, timeout=timeout)
+    if check:
+        assert done.returncode == 0, f"docker {' '.join(argv)}\n{done.stdout}{done.stderr}"
+    return done
+
+
+def until(condition, what, seconds=60):
+    """What condition returns as soon as that is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        result = condition()
+        if result:
+            return result
+        time.sleep(0.3)
+    raise AssertionError(f"not within {seconds} s: {what}")
+
+
+class Container:
+    def __init__(self, name):
+        self.name = name
+
+    def inspect(self):
+        return json.loads(docker("inspect", self.name).stdout)[0]
+
+    @property
+    def running(self):
+        return self.inspect()["State"]["Running"]
+
+    @property
+    def health(self):
+        return self.inspect()["State"]["Health"]["Status"]
+
+    @property
+    def logs(self):
+        done = docker("logs", self.name)
+        return done.stdout + done.stderr
+
+    def exec(self, *argv, user=None, check=True):
+        done = docker("exec", *(["--user", user] if user else []), self.name, *argv, check=check)
+        return done.stdout.strip()
+
+    def server_pid(self):
+        """The process that listens: the one whose command line says jupyter, and that is nobody's wrapper."""
+        return self.exec("pgrep", "--newest", "--full", "jupyter-(lab|server|notebook|nbclassic)").split()[0]
+
+    def get(self, path, token=TOKEN, port=8888, scheme="http"):
+        """Status of a request from the host, 0 if nothing answers."""
+        published = self.inspect()["NetworkSettings"]["Ports"].get(f"{port}/tcp")
+        if not published:
+            return 0
+        url = f"{scheme}://127.0.0.1:{published[0]['HostPort']}{path}"
+        request = urllib.request.Request(url, headers={"Authorization": f"token {token}"} if token else {})
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=ssl._create_unverified_context())
+        )
+        try:
+            with opener.open(request, timeout=5) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            return 0
+
+    def ready(self, path="/api/status", **how):
+        """Wait until the server answers a request with the token."""
+
+        def answers():
+            assert self.running, f"the container ended:\n{self.logs}"
+            return self.get(path, **how) == 200
+
+        until(answers, f"an answer on {path}")
+        return self
+
+
+@pytest.fixture(scope="session")
+def image():
+    name = os.environ.get("MLENV_IMAGE")
+    assert name, "Name the image to test: MLENV_IMAGE=mlenv-test:minimal"
+    assert docker("image", "inspect", name, check=False).returncode == 0, f"Image {name} (MLENV_IMAGE) is not here."
+    return name
+
+
+@pytest.fixture(scope="session")
+def config(image):
+    return json.loads(docker("image", "inspect", image).stdout)[0]["Config"]
+
+
+@pytest.fixture(scope="session")
+def run(image):
+    """run("--user", "root", command=["id"]): run a command through the image's entrypoint, to its end."""
+
+    def run_to_end(*options, command, check=True):
+        return docker("run", "--rm", "--label", "contract", *options, image, *command, check=check)
+
+    return run_to_end
+
+
+@pytest.fixture
+def start(image):
+    """start("--env", "X=y"): a container in the background, with the token TOKEN."""
+    started = []
+
+    def start_it(*options, command=(), token=TOKEN):
+        name = f"contract-{uuid.uuid4().hex[:12]}"
+        started.append(name)
+        secret = ["--env", f"JUPYTER_TOKEN={token}"] if token else []
+        docker("run", "--detach", "--name", name, "--label", "contract", "--publish", "127.0.0.1::8888", *secret, *options, image, *command)
+        return Container(name)
+
+    yield start_it
+    for name in started:
+        docker("rm", "--force", "--volumes", name, check=False)
+
+
+@pytest.fixture
+def volume():
+    name = f"contract-{uuid.uuid4().hex[:12]}"
+    docker("volume", "create", "--label", "contract", name)
+    yield name
+    for user in docker("ps", "--all", "--quiet", "--filter", f"volume={name}").stdout.split():
+        docker("rm", "--force", user)
+    docker("volume", "rm", name)
