@@ -9,7 +9,7 @@ import pathlib
 from checkout import ROOT
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.expected_conditions import element_to_be_clickable, invisibility_of_element_located, visibility_of_element_located
+from selenium.webdriver.support.expected_conditions import element_to_be_clickable, visibility_of_element_located
 from selenium.webdriver.support.wait import WebDriverWait
 
 CODE = """\
@@ -61,8 +61,7 @@ def test_a_person_can_work(lab, browser):
     WebDriverWait(browser, 60).until(lambda _browser: saved.exists() and COMPUTED in notebook_outputs(saved))
 
     if os.environ.get("SCREENSHOT"):
-        page.click(".jp-toast-buttonBar button:last-child")  # no, no news
-        WebDriverWait(browser, 60).until(invisibility_of_element_located((By.CSS_SELECTOR, ".jp-toast-buttonBar")))
+        browser.execute_script("document.querySelectorAll('.Toastify').forEach(news => news.remove())")
         picture = ROOT / os.environ["SCREENSHOT"]
         picture.parent.mkdir(parents=True, exist_ok=True)
         assert browser.save_screenshot(str(picture))
