@@ -74,9 +74,3 @@ def test_every_part_is_documented():
     playbooks = [path.stem for path in ROOT.glob("playbooks/*.yml")]
     assert roles and modules and playbooks
     assert [name for name in [*roles, *modules, *playbooks] if not re.search(rf"\b{name}\b", readme)] == []
-
-
-@pytest.mark.parametrize("path", files("playbooks/*.yml"), ids=str)
-def test_playbook_says_what_it_is_for(path):
-    first = next(line for line in text(path).splitlines() if line != "---")
-    assert first.startswith("# "), "the first line is a comment for the person who opens it"
