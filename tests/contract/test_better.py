@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from conftest import docker, until
 from test_contract import ROOT, env, mounted, token_file
@@ -70,16 +68,13 @@ def test_health_with_a_name_that_needs_root(start):
     until(lambda: container.health == "healthy", "health")
 
 
-def test_health_beside_the_file_of_a_killed_server(start, volume, image):
-    docker("run", "--rm", *ROOT, "--entrypoint", "chown", "--volume", f"{volume}:/v", image, "1000:100", "/v")
-    mount = ["--volume", f"{volume}:/home/jovyan/.local"]
-    first = start(*mount, *env("NOTEBOOK_ARGS=--ServerApp.base_url=/old")).ready("/old/api/status")
-    docker("kill", first.name)
-    second = start(*mount).ready()
-    files = second.exec("bash", "-c", "ls ~/.local/share/jupyter/runtime/jpserver-*.json").split()
-    stale = second.exec("bash", "-c", "cat ~/.local/share/jupyter/runtime/jpserver-*.json | head -c 1000000")
-    assert len(files) >= 1 and stale
-    until(lambda: second.health == "healthy", "health")
+def test_health_beside_the_file_of_a_killed_server(start):
+    container = start().ready()
+    # Newer than the living server's own, with an address where nobody answers.
+    leave = "cd ~/.local/share/jupyter/runtime && sed 's,http://[^/]*/,http://127.0.0.1:9/old/,' jpserver-*.json > jpserver-99999.json"
+    container.exec("bash", "-c", leave)
+    assert "127.0.0.1:9/old/" in container.exec("bash", "-c", "cat ~/.local/share/jupyter/runtime/jpserver-99999.json")
+    assert docker("exec", container.name, "/etc/jupyter/docker_healthcheck.py").returncode == 0
 
 
 def test_healthcheck_is_cheap_and_runs_nothing_of_the_user_s(start):
@@ -116,13 +111,6 @@ def test_scipy_has_its_packages(run, config, name):
     if config["Labels"]["mlenv.jupyter.flavor"] != "scipy":
         pytest.skip("not the flavour scipy")
     run(command=["python", "-c", f"import {name}"])
-
-
-def test_json_of_the_server_is_readable_by_the_user_alone(start):
-    container = start().ready()
-    modes = container.exec("bash", "-c", "stat --format '%a %n' ~/.local/share/jupyter/runtime/jpserver-*.json").splitlines()
-    assert modes and all(line.startswith("600 ") for line in modes)
-    assert json.loads(container.exec("bash", "-c", "cat ~/.local/share/jupyter/runtime/jpserver-*.json"))["port"] == 8888
 
 
 def test_read_only_home_file_does_not_stop_the_start(start, tmp_path):
