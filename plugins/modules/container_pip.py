@@ -111,8 +111,6 @@ options:
     default: 3600
 seealso:
   - module: ansible.builtin.pip
-  - plugin: mlenv.jupyter.lab
-    plugin_type: role
 author:
   - mlenv.jupyter contributors (@mlenv)
 """

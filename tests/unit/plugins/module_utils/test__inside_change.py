@@ -42,7 +42,7 @@ def fixture_wheels(tmp_path_factory):
 class Lab:
     """A user base that a Python outside of any virtual environment changes."""
 
-    python = getattr(sys, "_base_executable", sys.executable)
+    python = os.path.realpath(sys.executable)
 
     def __init__(self, image, base, wheels):
         self.base, self.wheels = base, wheels
@@ -163,7 +163,7 @@ def test_check_predicts_what_the_run_does_and_writes_nothing(lab, first, then):
         (["tw-a @ http://127.0.0.1:9/tw_a-1.0-py3-none-any.whl"], "127.0.0.1:9 cannot be reached from the container"),
     ],
 )
-@pytest.mark.parametrize("check", [False, True])
+@pytest.mark.parametrize("check", [False, True], ids=["run", "check"])
 def test_a_failure_changes_nothing_and_says_why(lab, seed, names, sentence, check):
     shutil.copytree(seed, lab.base)
     before = lab.files()
