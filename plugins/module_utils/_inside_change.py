@@ -29,6 +29,7 @@ import time
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import (
     JOURNAL,
     OWN_DIRECTORY,
+    Environment,
     Wanted,
     canonical,
     dists_in,
@@ -305,15 +306,53 @@ def pins(packages):
     return found
 
 
-def refuse_image_conflicts(request, image):
-    """A requirement that contradicts the image is refused by name, before anybody asks the network."""
-    packaging = load_packaging()
+# What opens the page and runs the cells. All that these need is protected, whoever asks.
+SERVER = ("ipykernel", "jupyter-server", "jupyterhub", "jupyterlab", "nbclassic", "notebook")
+
+
+def needed_by_server(image):
+    """Names of the image's packages without which its server does not start. image: name -> Dist."""
+    packaging, needed, queue = load_packaging(), set(), [name for name in SERVER if name in image]
+    while queue:
+        name = queue.pop()
+        if name in needed or name not in image:
+            continue
+        needed.add(name)
+        for text in image[name].requires:
+            wanted = Wanted(packaging, text)
+            if wanted.applies():
+                queue.append(wanted.name)
+    return needed
+
+
+def asked_otherwise(request, visible):
+    """Requirements that contradict what is there, by name: name -> text."""
+    packaging, found = load_packaging(), {}
     for _where, line in request["lines"]:
         text = requirement_of(line)
         wanted = Wanted(packaging, text) if text else None
-        version = image.get(wanted.name) if wanted else None
+        version = visible.get(wanted.name) if wanted else None
         if version and wanted.applies() and wanted.specifier and not wanted.specifier.contains(version, prereleases=True):
-            raise Trouble(f"{text} conflicts with the image's own {wanted.name} {version}, which the server may need; `protect_image: false` allows it")
+            found[wanted.name] = text
+    return found
+
+
+def protected(request, found):
+    """Constraints that keep the server working: the image's packages, but for those that the user asks for by name
+    in another version and that the server does not need. Raises Trouble for one that it needs, before asking the network."""
+    # Where a user package hides the image's own already, somebody has allowed that: leave it as it is.
+    visible = {name: found["user_packages"].get(name, version) for name, version in found["image_packages"].items()}
+    otherwise = asked_otherwise(request, visible)
+    for name in sorted(needed_by_server(image_dists()) & set(otherwise)):
+        raise Trouble(
+            f"{otherwise[name]} conflicts with the image's own {name} {visible[name]}, which its server needs; `protect_image: false` allows it"
+        )
+    return pins({name: version for name, version in visible.items() if name not in otherwise})
+
+
+def image_dists():
+    """The packages of the image: name -> Dist, those on sys.path outside the user site."""
+    return Environment(load_packaging(), [folder for folder in sys.path if folder], site.getusersitepackages()).image
 
 
 # ---------------------------------------------------------------- the transaction
@@ -352,12 +391,7 @@ def transaction(request, base, stage):
         raise Trouble(f"its Python {found['python']} ({sys.executable}) has no pip")
     if request["check"] and version_tuple(found["pip"]) < (22, 2):
         raise Trouble(f"check mode needs pip 22.2 or later, and it has pip {found['pip']}")
-    image = []
-    if request["protect_image"]:
-        # Where a user package hides the image's own already, somebody has allowed that: leave it as it is.
-        visible = {name: found["user_packages"].get(name, version) for name, version in found["image_packages"].items()}
-        refuse_image_conflicts(request, visible)
-        image = pins(visible)
+    image = protected(request, found) if request["protect_image"] else []
     done = pip_install(request, stage, base, image)
     answer.update(argv=done.argv, rc=done.rc, out=done.out, err=done.err, installed=done.installed)
     if done.rc:
