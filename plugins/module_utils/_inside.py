@@ -15,6 +15,7 @@ import os
 import re
 import site
 import sys
+from collections import deque
 from urllib.parse import unquote, urlsplit
 
 OWN_DIRECTORY = ".mlenv-pip"  # ours, in the user base
@@ -82,6 +83,15 @@ class Dist:
         if found or not self.path.endswith(".egg-info"):
             return found
         return egg_requires(os.path.join(self.path, "requires.txt"))
+
+    @property
+    def extras(self):
+        return {line[16:].strip() for line in self.headers if line.startswith("Provides-Extra: ")}
+
+    @property
+    def requested(self):
+        """Whether somebody asked for it (PEP 376). Without an INSTALLER nobody recorded that, so it may well be."""
+        return os.path.exists(os.path.join(self.path, "REQUESTED")) or not os.path.exists(os.path.join(self.path, "INSTALLER"))
 
     @property
     def direct_url(self):
@@ -224,12 +234,17 @@ def same_origin(url, record):
             return False
     if target != plain(record.get("url", "")) or wanted.get("subdirectory", "") != (record.get("subdirectory") or ""):
         return False
-    return same_hash(target, wanted, record.get("archive_info") or {})
+    return same_hash(target, wanted, archive_hashes(record))
 
 
-def same_hash(target, wanted, archive):
+def archive_hashes(record):
+    """algorithm -> hash of the archive that a package came from, in the new form of the record or the old one."""
+    archive = record.get("archive_info") or {}
+    return dict(archive.get("hashes") or [archive.get("hash", "=").split("=", 1)])
+
+
+def same_hash(target, wanted, hashes):
     """The archive's hash is the one asked for, and the one that a local file has now."""
-    hashes = dict(archive.get("hashes") or [archive.get("hash", "=").split("=", 1)])
     if any(algorithm in hashes and hashes[algorithm] != wanted[algorithm] for algorithm in wanted):
         return False
     path = target[7:] if target.startswith("file://") else ""
@@ -248,15 +263,18 @@ def same_hash(target, wanted, archive):
 class Environment:
     """The packages that a Python sees, and the questions that we ask of them."""
 
-    def __init__(self, packaging, folders, user_site):
-        self.packaging = packaging
-        self.user = dists_in(user_site)
-        self.image = {}
-        for folder in folders:
-            if os.path.realpath(folder) != os.path.realpath(user_site):
-                for name, dist in dists_in(folder).items():
-                    self.image.setdefault(name, dist)
+    def __init__(self, packaging, user, image):
+        self.packaging, self.user, self.image = packaging, user, image
         self._read = {}
+
+    @classmethod
+    def here(cls, packaging):
+        user_site, image = site.getusersitepackages(), {}
+        for folder in sys.path:
+            if folder and os.path.realpath(folder) != os.path.realpath(user_site):
+                for name, dist in dists_in(folder).items():
+                    image.setdefault(name, dist)
+        return cls(packaging, dists_in(user_site), image)
 
     def find(self, name):
         return self.user.get(name) or self.image.get(name)
@@ -282,28 +300,48 @@ class Environment:
         everything = list(self.user.values()) + list(self.image.values())
         return next((dist for dist in everything if same_origin(wanted.url, dist.direct_url)), None)
 
-    def missing(self, requirements, constraints):
-        """What does not hold, among the requirements and all that they need: one text each, with who needs it."""
-        queue = [(wanted, "") for wanted in requirements if wanted.applies()]
+    def closure(self, requirements, constraints=()):
+        """The requirements and all that they need: what does not hold (one text each), and the names of what does."""
+        bounds = {}
+        for bound in constraints:
+            bounds.setdefault(bound.name, []).append(bound)
+        queue = deque((wanted, "") for wanted in requirements if wanted.applies())
         missing, seen = [], set()
         while queue:
-            wanted, needed_by = queue.pop(0)
+            wanted, needed_by = queue.popleft()
             dist = self.dist_for(wanted)
-            bounds = [bound for bound in constraints if bound.name == (dist.name if dist else wanted.name)]
-            if dist is None or not all(self.agrees(bound, dist) for bound in [wanted, *bounds]):
+            if dist is None or not all(self.agrees(bound, dist) for bound in [wanted, *bounds.get(dist.name, ())]):
                 text = wanted.text.partition(";")[0].strip()
                 missing.append(f"{text} (needed by {needed_by})" if needed_by else wanted.text)
                 continue
-            if (dist.name, tuple(sorted(wanted.extras))) in seen:
-                continue
-            seen.add((dist.name, tuple(sorted(wanted.extras))))
-            for text in dist.requires:
-                if not wanted.extras and only_for_an_extra(text):
-                    continue
+            if (dist.name, tuple(sorted(wanted.extras))) not in seen:
+                seen.add((dist.name, tuple(sorted(wanted.extras))))
+                queue.extend((dependency, dist.name) for dependency in self.needs(dist, wanted.extras))
+        return list(dict.fromkeys(missing)), {name for name, _extras in seen}
+
+    def needs(self, dist, extras=()):
+        for text in dist.requires:
+            if extras or not only_for_an_extra(text):
                 dependency = self.wanted(text)
-                if dependency.applies(wanted.extras):
-                    queue.append((dependency, dist.name))
-        return list(dict.fromkeys(missing))
+                if dependency.applies(extras):
+                    yield dependency
+
+    def orphans(self, gone):
+        """User packages that nobody asked for and that no other one needs, once those in `gone` are gone.
+
+        Nothing records with which extras a package was asked for: so all of its extras count as needed.
+        """
+        left = {name: dist for name, dist in self.user.items() if name not in gone}
+        queue = deque(dist for dist in left.values() if dist.requested)
+        queue.extend(dist for name, dist in self.image.items() if name not in left)
+        reached = {dist.name for dist in queue}
+        while queue:
+            dist = queue.popleft()
+            for dependency in self.needs(dist, dist.extras if dist.name in left else ()):
+                if dependency.name in left and dependency.name not in reached:
+                    reached.add(dependency.name)
+                    queue.append(left[dependency.name])
+        return set(left) - reached
 
 
 def only_for_an_extra(text):
@@ -340,36 +378,83 @@ def constraints_of_image_user():
     return [line for line in lines if line[1]]
 
 
-def look(request):
-    """Everything that one look tells. request: lines and constraints, each a list of [where, text]."""
-    packaging = load_packaging()
-    user_site = site.getusersitepackages()
-    environment = Environment(packaging, [folder for folder in sys.path if folder], user_site)
-    missing, malformed, undecided = [], [], []
-    if packaging is None:
-        undecided = [text for _where, text in request["lines"]]
-    else:
-        wanted, malformed, undecided = read(environment, request["lines"])
-        bounds, malformed_bounds, _undecided = read(environment, request["constraints"] + constraints_of_image_user())
-        malformed += malformed_bounds
+class Look:
+    """One look: the environment here, what a request asks of it, and what does not hold.
+
+    request: state, autoremove, lines and constraints; each line is [where, text].
+    """
+
+    def __init__(self, request):
+        self.state, self.autoremove = request.get("state", "present"), request.get("autoremove", False)
+        self.packaging = load_packaging()
+        self.environment = Environment.here(self.packaging)
+        self.wanted, self.malformed, self.undecided, self.bounds = [], [], [], []
+        self.missing, self.reached = [], set()
+        if self.packaging is None:
+            self.undecided = [text for _where, text in request["lines"]]
+            return
+        self.wanted, self.malformed, self.undecided = read(self.environment, request["lines"])
+        bounds, malformed_bounds, _undecided = read(self.environment, request["constraints"] + constraints_of_image_user())
+        self.malformed += malformed_bounds
+        self.bounds = [bound for bound in bounds if bound.applies()]
+        if self.state != "absent":
+            self.follow()
+
+    def follow(self):
+        """Follow the requirements through the environment as it is now."""
         try:
-            missing = environment.missing(wanted, [bound for bound in bounds if bound.applies()])
+            self.missing, self.reached = self.environment.closure(self.wanted, self.bounds)
         except Malformed as error:  # in an installed package's own metadata
-            undecided.append(str(error))
-    return {
-        "python": ".".join(str(part) for part in sys.version_info[:3]),
-        "executable": sys.executable,
-        "pip": environment.find("pip").version if environment.find("pip") else "",
-        "user_site": user_site,
-        "interrupted": os.path.exists(os.path.join(site.getuserbase(), OWN_DIRECTORY, JOURNAL)),
-        "home": os.path.expanduser("~"),
-        "uid": os.getuid(),
-        "gid": os.getgid(),
-        "path": os.environ.get("PATH", ""),
-        "satisfied": not (missing or malformed or undecided),
-        "missing": missing,
-        "malformed": malformed,
-        "undecided": undecided,
-        "user_packages": {name: dist.version for name, dist in sorted(environment.user.items())},
-        "image_packages": {name: dist.version for name, dist in sorted(environment.image.items())},
-    }
+            self.undecided.append(str(error))
+
+    def asked_for(self):
+        """User packages that the request itself names, not only needs."""
+        dists = [self.environment.dist_for(wanted) for wanted in self.wanted if wanted.applies()]
+        return {dist.name for dist in dists if dist and dist.name in self.environment.user}
+
+    def surplus(self):
+        """User packages that the state wants gone. The image's own are never touched."""
+        user = self.environment.user
+        if self.state == "exact":
+            return set(user) - self.reached
+        if self.state != "absent":
+            return set()
+        named = [wanted for wanted in self.wanted if wanted.applies()]
+        gone = {wanted.name for wanted in named if wanted.name in user and self.environment.agrees(wanted, user[wanted.name])}
+        gone |= {name for name, dist in user.items() for wanted in named if not wanted.name and same_origin(wanted.url, dist.direct_url)}
+        return gone | (self.environment.orphans(gone) if self.autoremove else set())
+
+    def unmarked(self):
+        """Named by the request, but known as somebody's dependency only: autoremove would take them away."""
+        return [] if self.state == "absent" else sorted(name for name in self.asked_for() if not self.environment.user[name].requested)
+
+    def answer(self):
+        environment, surplus = self.environment, sorted(self.surplus())
+        return {
+            "python": ".".join(str(part) for part in sys.version_info[:3]),
+            "executable": sys.executable,
+            "pip": environment.find("pip").version if environment.find("pip") else "",
+            "user_site": site.getusersitepackages(),
+            "interrupted": os.path.exists(os.path.join(site.getuserbase(), OWN_DIRECTORY, JOURNAL)),
+            "home": os.path.expanduser("~"),
+            "uid": os.getuid(),
+            "gid": os.getgid(),
+            "path": os.environ.get("PATH", ""),
+            "satisfied": not (self.missing or self.malformed or self.undecided or surplus),
+            "missing": self.missing,
+            "surplus": surplus,
+            "unmarked": self.unmarked(),
+            "malformed": self.malformed,
+            "undecided": self.undecided,
+            "user_packages": versions(environment.user),
+            "image_packages": versions(environment.image),
+        }
+
+
+def versions(dists):
+    return {name: dist.version for name, dist in sorted(dists.items())}
+
+
+def look(request):
+    """Everything that one look tells."""
+    return Look(request).answer()

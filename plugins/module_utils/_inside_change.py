@@ -29,13 +29,12 @@ import time
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import (
     JOURNAL,
     OWN_DIRECTORY,
-    Environment,
-    Wanted,
+    Dist,
+    Look,
+    archive_hashes,
     canonical,
     dists_in,
-    load_packaging,
-    look,
-    requirement_of,
+    versions,
 )
 
 
@@ -60,6 +59,9 @@ class Base:
         self.stage = os.path.join(self.own, "stage")
         self.trash = os.path.join(self.own, "trash")
         self.journal = os.path.join(self.own, JOURNAL)
+
+    def site_in(self, stage):
+        return os.path.join(stage, os.path.relpath(self.site, self.path))
 
     @contextlib.contextmanager
     def locked(self, timeout):
@@ -207,12 +209,21 @@ def refuse_foreign(files, base):
 # ---------------------------------------------------------------- the installer
 
 
-class Done:
-    """How the installer ended."""
+class Planned:
+    """A distribution that pip's report (format 1) says it would install; looks like one that is installed."""
 
-    def __init__(self, argv, rc, out, err, installed):
-        self.argv, self.rc, self.out, self.err = argv, rc, out, err
-        self.installed = installed  # name -> version
+    def __init__(self, item):
+        self.name = canonical(item["metadata"]["name"])
+        self.version = item["metadata"]["version"]
+        self.requires = item["metadata"].get("requires_dist", [])
+        self.direct_url = item["download_info"] if item["is_direct"] else {}
+
+
+class Done:
+    """How the installer ended: dists are those that it installed, or (check) would install, by name."""
+
+    def __init__(self, argv, rc, out, err, dists):
+        self.argv, self.rc, self.out, self.err, self.dists = argv, rc, out, err, dists
 
 
 @contextlib.contextmanager
@@ -253,13 +264,8 @@ def run_child(argv, environment, descriptors, timeout):
         return child.returncode, out, err
 
 
-def pip_install(request, stage, base, image):
-    """`pip install --user` with the stage as its user base, and the true user site in its sight."""
-    stage_site = os.path.join(stage, os.path.relpath(base.site, base.path))
-    os.makedirs(stage_site)
-    sight = os.path.join(stage_site, "mlenv-sight.pth")
-    with open(sight, "w", encoding="utf-8") as file:
-        file.write(base.site + "\n")
+def pip_install(request, stage, base, hidden, image):
+    """`pip install --user` with the stage as its user base, and the true user site in its sight but for the hidden ones."""
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONNOUSERSITE", "PIP_USER", "PIP_TARGET", "PIP_PREFIX")}
     environment.update(
         PYTHONUSERBASE=stage,
@@ -268,36 +274,43 @@ def pip_install(request, stage, base, image):
         PIP_NO_INPUT="1",
         PIP_PROGRESS_BAR="off",
     )
-    options = ["--user", "--no-warn-script-location", *request["pip_options"]]
+    options = ["--user", "--no-warn-script-location", *(["--upgrade"] if request["state"] == "latest" else []), *request["pip_options"]]
     requirements = request["index_lines"] + [text for _where, text in request["lines"]]
     constraints = [text for _where, text in request["constraints"]] + image
-    with passed(["\n".join(requirements) + "\n", "\n".join(constraints) + "\n", ""]) as descriptors:
+    texts = ["\n".join(requirements) + "\n", "\n".join(constraints) + "\n", ""]
+    with passed(texts) as descriptors, sight(stage, base, hidden):
         names = [f"/proc/self/fd/{descriptor}" for descriptor in descriptors]
         if request["check"]:
             options += ["--dry-run", "--no-cache-dir", "--report", names[2]]
         argv = [sys.executable, "-m", "pip", "install", *options, "-r", names[0], "-c", names[1]]
         rc, out, err = run_child(argv, environment, descriptors, request["timeout"])
-        report = ""
+        report = []
         if request["check"] and rc == 0:
             with open(names[2], encoding="utf-8") as file:
-                report = file.read()
-    os.remove(sight)
-    return Done(argv, rc, out, err, in_report(report) if request["check"] else versions(dists_in(stage_site)))
+                report = [Planned(item) for item in json.load(file)["install"]]
+    dists = {planned.name: planned for planned in report} if request["check"] else dists_in(base.site_in(stage))
+    return Done(argv, rc, out, err, dists)
 
 
-def in_report(report):
-    """What pip's installation report (format 1) says it would install."""
-    items = json.loads(report)["install"] if report else []
-    return {canonical(item["metadata"]["name"]): item["metadata"]["version"] for item in items}
+@contextlib.contextmanager
+def sight(stage, base, hidden):
+    """Let a Python with the stage as its user base see the true user site, but for the hidden entries."""
+    links = os.path.join(stage, "sight")
+    os.makedirs(links)
+    os.makedirs(base.site_in(stage))
+    for entry in os.listdir(base.site) if os.path.isdir(base.site) else []:
+        if entry not in hidden:
+            os.symlink(os.path.join(base.site, entry), os.path.join(links, entry))
+    path = os.path.join(base.site_in(stage), "sight.pth")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(links + "\n")
+    yield
+    os.remove(path)
+    shutil.rmtree(links)
 
 
-def versions(dists):
-    return {name: dist.version for name, dist in dists.items()}
-
-
-def pins(packages):
+def pins(packaging, packages):
     """The image's packages as constraints. A version that follows no rule cannot be written as one."""
-    packaging = load_packaging()
     found = []
     for name, version in packages.items():
         with contextlib.suppress(packaging.InvalidRequirement):
@@ -306,53 +319,12 @@ def pins(packages):
     return found
 
 
-# What opens the page and runs the cells. All that these need is protected, whoever asks.
-SERVER = ("ipykernel", "jupyter-server", "jupyterhub", "jupyterlab", "nbclassic", "notebook")
-
-
-def needed_by_server(image):
-    """Names of the image's packages without which its server does not start. image: name -> Dist."""
-    packaging, needed, queue = load_packaging(), set(), [name for name in SERVER if name in image]
-    while queue:
-        name = queue.pop()
-        if name in needed or name not in image:
-            continue
-        needed.add(name)
-        for text in image[name].requires:
-            wanted = Wanted(packaging, text)
-            if wanted.applies():
-                queue.append(wanted.name)
-    return needed
-
-
-def asked_otherwise(request, visible):
-    """Requirements that contradict what is there, by name: name -> text."""
-    packaging, found = load_packaging(), {}
-    for _where, line in request["lines"]:
-        text = requirement_of(line)
-        wanted = Wanted(packaging, text) if text else None
-        version = visible.get(wanted.name) if wanted else None
-        if version and wanted.applies() and wanted.specifier and not wanted.specifier.contains(version, prereleases=True):
-            found[wanted.name] = text
-    return found
-
-
-def protected(request, found):
-    """Constraints that keep the server working: the image's packages, but for those that the user asks for by name
-    in another version and that the server does not need. Raises Trouble for one that it needs, before asking the network."""
-    # Where a user package hides the image's own already, somebody has allowed that: leave it as it is.
-    visible = {name: found["user_packages"].get(name, version) for name, version in found["image_packages"].items()}
-    otherwise = asked_otherwise(request, visible)
-    for name in sorted(needed_by_server(image_dists()) & set(otherwise)):
-        raise Trouble(
-            f"{otherwise[name]} conflicts with the image's own {name} {visible[name]}, which its server needs; `protect_image: false` allows it"
-        )
-    return pins({name: version for name, version in visible.items() if name not in otherwise})
-
-
-def image_dists():
-    """The packages of the image: name -> Dist, those on sys.path outside the user site."""
-    return Environment(load_packaging(), [folder for folder in sys.path if folder], site.getusersitepackages()).image
+def refuse_image_conflicts(wanted, image):
+    """A requirement that contradicts the image is refused by name, before anybody asks the network."""
+    for one in wanted:
+        version = image.get(one.name)
+        if version and one.applies() and one.specifier and not one.specifier.contains(version, prereleases=True):
+            raise Trouble(f"{one.text} conflicts with the image's own {one.name} {version}, which the server may need; `protect_image: false` allows it")
 
 
 # ---------------------------------------------------------------- the transaction
@@ -383,30 +355,91 @@ def existing_parent(path):
 
 
 def transaction(request, base, stage):
-    found = look(request)
-    answer = {"before": found["user_packages"], "image": found["image_packages"], "python": found["python"]}
-    if found["satisfied"] and not request["force"]:  # somebody else was faster while we waited for the lock
-        return {**answer, "after": found["user_packages"], "installed": {}}
+    look = Look(request)
+    found, user = look.answer(), dict(look.environment.user)
+    answer = {"before": versions(user), "image": found["image_packages"], "python": found["python"], "installed": {}}
+    staged = {}
+    if needs_installer(request, look):
+        done = install(request, base, stage, look, found)
+        answer.update(argv=done.argv, rc=done.rc, out=done.out, err=done.err)
+        if done.rc:
+            return answer
+        staged = really_new(done.dists, user, request, stage)
+        look.environment.user.update(staged)
+        look.follow()
+    if request["state"] == "exact" and (look.undecided or look.missing):
+        raise Trouble(f"exact must know all that is wanted, and cannot follow {(look.undecided or look.missing)[0]}")
+    surplus = look.surplus()
+    after = {name: dist for name, dist in look.environment.user.items() if name not in surplus}
+    changed = {name: dist for name, dist in {**user, **staged}.items() if name in staged or name in surplus}
+    answer.update(after=versions(after), installed=versions(staged), restart=wants_restart(changed, found["image_packages"]))
+    if not request["check"]:
+        if changed:
+            base.swap([user[name] for name in changed if name in user])
+        mark_requested(Look(request))
+    return answer
+
+
+def needs_installer(request, look):
+    if request["state"] == "absent":
+        return False
+    return bool(request["state"] in ("latest", "forcereinstall") or request["force"] or look.missing or look.undecided)
+
+
+def install(request, base, stage, look, found):
     if not found["pip"]:
         raise Trouble(f"its Python {found['python']} ({sys.executable}) has no pip")
     if request["check"] and version_tuple(found["pip"]) < (22, 2):
         raise Trouble(f"check mode needs pip 22.2 or later, and it has pip {found['pip']}")
-    image = protected(request, found) if request["protect_image"] else []
-    done = pip_install(request, stage, base, image)
-    answer.update(argv=done.argv, rc=done.rc, out=done.out, err=done.err, installed=done.installed)
-    if done.rc:
-        return answer
-    if not request["check"]:
-        answer["restart"] = wants_restart(dists_in(os.path.join(stage, os.path.relpath(base.site, base.path))), found)
-        user = dists_in(base.site)
-        base.swap([user[name] for name in done.installed if name in user])
-    return {**answer, "after": {**found["user_packages"], **done.installed}}
+    image = []
+    if request["protect_image"]:
+        # Where a user package hides the image's own already, somebody has allowed that: leave it as it is.
+        visible = {name: found["user_packages"].get(name, version) for name, version in found["image_packages"].items()}
+        refuse_image_conflicts(look.wanted, visible)
+        image = pins(look.packaging, visible)
+    again = look.asked_for() if request["state"] == "forcereinstall" else ()
+    hidden = {os.path.basename(look.environment.user[name].path) for name in again}
+    return pip_install(request, stage, base, hidden, image)
+
+
+def really_new(dists, user, request, stage):
+    """What was staged, without direct references that are installed just so: pip takes no notice of that."""
+    new = {}
+    for name, dist in dists.items():
+        old = user.get(name)
+        same = old and request["state"] != "forcereinstall" and old.version == dist.version and same_record(old.direct_url, dist.direct_url)
+        if not same:
+            new[name] = dist
+        elif not request["check"]:
+            for path in files_of(dist, stage):
+                os.remove(path)
+    return new
+
+
+def same_record(one, other):
+    """Two records of origin (PEP 610) that name the same contents; a directory may hold anything by now."""
+    if not one or not other or "dir_info" in one:
+        return False
+    hashes = [archive_hashes(record).get("sha256") for record in (one, other)]
+    commits = [record.get("vcs_info", {}).get("commit_id") for record in (one, other)]
+    places = [(record["url"], record.get("subdirectory")) for record in (one, other)]
+    return places[0] == places[1] and (hashes[0] or commits[0]) is not None and hashes[0] == hashes[1] and commits[0] == commits[1]
+
+
+def mark_requested(look):
+    """Leave the mark of PEP 376 on what was asked for by name, also when it had come as a dependency before."""
+    for name in look.unmarked():
+        folder = look.environment.user[name].path
+        with open(os.path.join(folder, "RECORD"), "a", encoding="utf-8") as record:
+            record.write(f"{os.path.basename(folder)}/REQUESTED,,\n")
+        with open(os.path.join(folder, "REQUESTED"), "w", encoding="utf-8"):
+            pass
 
 
 def version_tuple(text):
     return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
 
 
-def wants_restart(dists, found):
+def wants_restart(dists, image):
     """A server reads its extensions and its own packages only once."""
-    return any(name in found["image_packages"] or any("etc/jupyter/" in path for path in recorded(dist)) for name, dist in dists.items())
+    return any(name in image or isinstance(dist, Dist) and any("etc/jupyter/" in path for path in recorded(dist)) for name, dist in dists.items())

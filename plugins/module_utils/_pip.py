@@ -39,6 +39,8 @@ class Wish:
     """What a task asks for, independent of any container."""
 
     lines: Lines
+    state: str = "present"
+    autoremove: bool = False
     index_lines: list = field(default_factory=list)
     pip_options: list = field(default_factory=list)
     protect_image: bool = True
@@ -53,17 +55,28 @@ class Wish:
         if params["requirements_content"]:
             lines.add_text(params["requirements_content"], "requirements_content")
         lines.add_text("\n".join(split_names(params["constraints"] or [])), "constraints", constraint=True)
-        return cls(lines, index_lines(params), extra_options(params["extra_args"]), params["protect_image"], params["timeout"])
+        return cls(
+            lines,
+            params["state"],
+            params["autoremove"],
+            index_lines(params),
+            extra_options(params["extra_args"]),
+            params["protect_image"],
+            params["timeout"],
+        )
 
     @property
     def pip_decides(self) -> bool:
-        return any(option.partition("=")[0] in DECISIVE for option in self.pip_options)
+        """Whether something may be to do although every requirement holds."""
+        return self.state in ("latest", "forcereinstall") or any(option.partition("=")[0] in DECISIVE for option in self.pip_options)
 
     def request(self, check: bool) -> dict:
         """The wish as _inside and _inside_change take it."""
         return {
             "lines": self.lines.requirements,
             "constraints": self.lines.constraints,
+            "state": self.state,
+            "autoremove": self.autoremove,
             "index_lines": self.index_lines,
             "pip_options": self.pip_options,
             "protect_image": self.protect_image,
@@ -148,7 +161,7 @@ def ensure(packages: Packages, wish: Wish, check: bool) -> dict:
     request = wish.request(check)
     found = packages.look(request)
     refuse_malformed(found["malformed"])
-    if found["satisfied"] and not wish.pip_decides and not found["interrupted"]:
+    if found["satisfied"] and not wish.pip_decides and not found["interrupted"] and (check or not found["unmarked"]):
         return outcome(found["python"], {})
     answer = packages.change(request)
     told = {"cmd": readable(answer.get("argv", [])), "stdout": answer.get("out", ""), "stderr": answer.get("err", "")}

@@ -27,6 +27,7 @@ attributes:
   idempotent:
     support: full
     details:
+      - With O(state=forcereinstall), something changes each time.
       - Options in O(extra_args) that make pip act in any case, such as C(--force-reinstall), do what they say every time.
 options:
   container:
@@ -62,9 +63,21 @@ options:
   state:
     description:
       - V(present) installs what is missing and leaves alone what is good enough.
+      - V(latest) also brings what is named to its newest version that the constraints allow, and asks the index each time. What it needs stays
+        if it is good enough.
+      - V(absent) removes what is named from the user site. What it needed stays, see O(autoremove). A package with a version specifier
+        is removed only if its version fits.
+      - V(exact) makes the user site hold what is asked for and what that needs, and nothing else.
+      - V(forcereinstall) installs again what is named. It changes something each time.
+      - None of them ever touches the image's own packages.
     type: str
-    choices: [present]
+    choices: [present, latest, absent, exact, forcereinstall]
     default: present
+  autoremove:
+    description:
+      - With O(state=absent), also remove every package in the user site that nobody asked for and that no other package needs.
+    type: bool
+    default: false
   index_url:
     description:
       - Package index to use instead of the container's default.
@@ -136,6 +149,19 @@ EXAMPLES = r"""
     constraints: [numpy<2]
     index_url: "https://{{ index_user }}:{{ index_password }}@packages.example.com/simple"
 
+- name: Have these packages, what they need, and nothing else
+  mlenv.jupyter.container_pip:
+    container: jupyter-ds
+    requirements: /srv/project/requirements.txt
+    state: exact
+
+- name: Remove a package and what only it needed
+  mlenv.jupyter.container_pip:
+    container: jupyter-ds
+    name: seaborn
+    state: absent
+    autoremove: true
+
 - name: Install an older version of something that the image has, knowing the risk
   mlenv.jupyter.container_pip:
     container: jupyter-ds
@@ -193,7 +219,8 @@ def main() -> None:
             "requirements": {"type": "path"},
             "requirements_content": {"type": "str"},
             "constraints": {"type": "list", "elements": "str"},
-            "state": {"type": "str", "choices": ["present"], "default": "present"},
+            "state": {"type": "str", "choices": ["present", "latest", "absent", "exact", "forcereinstall"], "default": "present"},
+            "autoremove": {"type": "bool", "default": False},
             "index_url": {"type": "str"},
             "extra_index_urls": {"type": "list", "elements": "str"},
             "find_links": {"type": "list", "elements": "str"},

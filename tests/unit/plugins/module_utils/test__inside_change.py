@@ -58,6 +58,8 @@ class Lab:
             "protect_image": True,
             "timeout": 60,
             "force": False,
+            "state": "present",
+            "autoremove": False,
             "check": False,
             **options,
         }
@@ -174,6 +176,84 @@ def test_a_failure_changes_nothing_and_says_why(lab, seed, names, sentence, chec
     assert answer["rc"] == 1
     assert explain(answer["out"], answer["err"]).startswith(sentence)
     assert lab.files() == before
+
+
+def test_absent_keeps_what_it_needed(lab):
+    lab.change("tw-a==2.0", "tw-files")
+    assert lab.change("TW_A", "tw-nowhere", "pip", state="absent", check=True)["after"] == {"tw-b": "1.5", "tw-files": "2.0"}
+    assert lab.change("TW_A", "tw-nowhere", "pip", state="absent")["after"] == {"tw-b": "1.5", "tw-files": "2.0"}
+    assert not [name for name in lab.files() if "tw_a" in name or "tw-a" in name]
+    assert lab.change("tw-files==1.0", "tw-files<2", state="absent")["after"] == {"tw-b": "1.5", "tw-files": "2.0"}
+
+
+def test_absent_with_autoremove(lab):
+    lab.change("tw-a==2.0", "tw-extra[x]", "tw-files")
+    assert lab.change("tw-a", state="absent", autoremove=True)["after"] == {"tw-b": "1.5", "tw-extra": "1.0", "tw-files": "2.0"}
+    assert lab.change("tw-extra", state="absent", autoremove=True)["after"] == {"tw-files": "2.0"}
+
+
+def test_what_was_asked_for_by_name_is_no_orphan(lab):
+    lab.change("tw-a==2.0")
+    assert lab.change("tw-b")["installed"] == {}
+    assert lab.change("tw-a", state="absent", autoremove=True)["after"] == {"tw-b": "1.5"}
+    assert lab.change("tw-b", state="absent")["after"] == {}
+    assert not lab.files()
+
+
+def test_exact(lab):
+    lab.change("tw-a==1.0", "tw-files", "tw-odd-name")
+    wanted = {"tw-a": "2.0", "tw-b": "1.5", "tw-files": "2.0"}
+    for check in (True, False, False):
+        answer = lab.change("tw-a>=2", "tw-files", state="exact", check=check)
+        assert answer["after"] == wanted
+    assert answer["installed"] == {}
+    assert lab.packages == wanted
+    assert lab.change("tw-b", state="exact")["after"] == {"tw-b": "1.5"}
+    assert lab.change(state="exact")["after"] == {}
+
+
+def test_exact_refuses_what_it_cannot_follow(lab):
+    lab.change("tw-a==1.0")
+    answer = lab.change("-r https://127.0.0.1:9/r.txt", state="exact", pip_options=["--retries=0"])
+    assert "after" not in answer
+    assert lab.packages == {"tw-a": "1.0"}
+
+
+def test_latest_upgrades_what_is_named_only(lab):
+    lab.change("tw-a==1.0", "tw-b==1.0")
+    for check in (True, False):
+        answer = lab.change("tw-a", state="latest", check=check)
+        assert answer["installed"] == {"tw-a": "2.0"}
+        assert answer["after"] == {"tw-a": "2.0", "tw-b": "1.0"}
+    assert lab.change("tw-a", state="latest", check=True)["installed"] == {}
+    assert lab.change("tw-a", state="latest")["installed"] == {}
+    assert lab.change("tw-a", state="latest", constraints=[["c", "tw-a<2"]])["after"]["tw-a"] == "1.1"
+    assert lab.change("pip", state="latest")["installed"] == {}  # the image's own
+
+
+def test_latest_of_a_file_that_did_not_change(lab, wheels):
+    wheel = str(wheels / "tw_a-1.0-py3-none-any.whl")
+    assert lab.change(wheel, state="latest")["installed"] == {"tw-a": "1.0"}
+    assert lab.change(wheel, state="latest", check=True)["installed"] == {}
+    assert lab.change(wheel, state="latest")["installed"] == {}
+    assert lab.run("tw-a") == "1.0"
+
+
+def test_forcereinstall_mends_what_is_named_only(lab):
+    lab.change("tw-a==2.0", "tw-b==1.0")
+    (lab.base / "bin" / "tw-a").unlink()
+    for check in (True, False):
+        assert lab.change("tw-a", state="forcereinstall", check=check)["installed"] == {"tw-a": "2.0"}
+    assert lab.run("tw-a") == "2.0"
+    assert lab.packages == {"tw-a": "2.0", "tw-b": "1.0"}
+
+
+def test_a_direct_reference_beside_something_new_is_left_alone(lab, wheels):
+    wheel = str(wheels / "tw_a-1.0-py3-none-any.whl")
+    lab.change(wheel)
+    for check in (True, False):
+        assert lab.change(wheel, "tw-b", check=check)["installed"] == {"tw-b": "1.5"}
+    assert lab.run("tw-a") == "1.0"
 
 
 def test_image_package_is_protected(lab):
