@@ -52,7 +52,7 @@ gates: ## Our own rules: documented is what exists, it builds, installs, and run
 unit: ## Unit tests
 	$(PYTEST) tests/unit
 
-sanity: ## ansible-test: sanity, and the unit tests under each Python of this machine
+sanity: ## ansible-test: sanity, and the unit tests under the oldest Python of this machine
 	$(PYTEST) tests/suites/test_sanity.py
 
 importer: .venv-importer/.ready ## What Galaxy would say
