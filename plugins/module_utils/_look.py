@@ -14,6 +14,7 @@ import http.client
 import json
 import os
 import pwd
+import re
 import shlex
 import socket
 import ssl
@@ -42,6 +43,7 @@ ARGUMENTS = {
     "token": {**TEXT, "no_log": True},
     "wait": {"type": "int", "default": 0},
     "sizes": {"type": "bool", "default": False},
+    "log_lines": {"type": "int", "default": 0},
     "docker_cli": {"type": "str", "default": "docker"},
     "docker_host": TEXT,
 }
@@ -293,7 +295,10 @@ def look_at(params: dict, run_command) -> dict:
     facts["changed"] = False
     facts["requests"] = find_spec("requests") is not None
     if params["wait"] and not facts["ready"]:
-        facts.update(msg=why_not_ready(params, facts), log=look.logs().splitlines())
+        facts["msg"] = why_not_ready(params, facts)
+    lines = params["log_lines"] or (15 if "msg" in facts else 0)
+    if lines and facts["container"]["exists"]:
+        facts["log"] = look.log(lines)
     return facts
 
 
@@ -465,11 +470,10 @@ class Look:
                 return
             time.sleep(0.25)
 
-    def logs(self, lines: int = 15) -> str:
+    def log(self, lines: int) -> list:
         """The last lines of the lab's log, with tokens masked."""
         result = self.engine.run("logs", "--tail", str(lines), self.params["name"])
-        words = (result.out + result.err).replace("?token=", "?token= ").split("?token= ")
-        return words[0] + "".join("?token=..." + rest.lstrip("0123456789abcdefABCDEF.") for rest in words[1:])
+        return [re.sub(r"(token=)[^\s&\"']+", r"\1...", line) for line in (result.out + result.err).splitlines()]
 
     def _sizes(self, facts: dict, container: Container | None) -> dict:
         """Bytes that the lab's data takes on disk: seen on the host, else in the running lab, else -1."""

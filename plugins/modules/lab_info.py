@@ -101,6 +101,11 @@ options:
       - Whether to add up how much disk the packages volume and the work directory take, which costs time on large ones.
     type: bool
     default: false
+  log_lines:
+    description:
+      - How many of the last lines of the log to return, with tokens masked.
+    type: int
+    default: 0
   docker_cli:
     description:
       - Client of the engine, a name or a path.
@@ -150,6 +155,11 @@ engine:
   returned: always
   type: dict
   sample: {available: true, reason: "", version: "26.1.5", runtimes: [runc], root_dir: /var/lib/docker}
+log:
+  description: The last lines of the log, with tokens masked.
+  returned: if O(log_lines) is positive, and if the lab did not become ready
+  type: list
+  elements: str
 sizes:
   description: Bytes on disk, V(-1) where they cannot be seen.
   returned: if O(sizes=true)
