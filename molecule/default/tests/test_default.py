@@ -1,0 +1,91 @@
+"""With no variables at all, a lab is the article's, without its traps."""
+
+import pathlib
+import stat
+
+import pytest
+from helpers import HOST, OWNER, STATE, Lab, wait_until
+
+LAB = Lab("jupyter-ds")
+WORK = pathlib.Path.home() / "_jupyter_mount"
+
+pytestmark = pytest.mark.skipif(not (STATE / "ours").is_dir(), reason="A lab of this machine's user has the default names")
+
+
+def test_published_on_loopback_alone():
+    assert LAB.inspect["HostConfig"]["PortBindings"] == {"8888/tcp": [{"HostIp": "127.0.0.1", "HostPort": "28888"}]}
+    assert HOST.socket("tcp://127.0.0.1:28888").is_listening
+    others = HOST.check_output("hostname --all-ip-addresses").split()
+    assert others
+    for address in filter(lambda address: ":" not in address, others):
+        assert HOST.run("curl --silent --max-time 2 http://%s:28888/api", address).rc == 7  # refused
+
+
+def test_mounts():
+    assert LAB.mounts == {
+        "/home/jovyan/work": str(WORK),
+        "/home/jovyan/.local": "jupyter-data",
+        "/etc/mlenv": str(pathlib.Path.home() / ".config/mlenv/jupyter-ds"),
+    }
+
+
+def test_user_has_the_owners_numbers():
+    assert LAB.run("id", "-u").stdout.strip() == str(OWNER[0])
+    assert LAB.run("id", "-g").stdout.strip() == str(OWNER[1])
+    assert LAB.run("sudo", "-n", "id", "-u").stdout.strip() == "0"
+
+
+def test_server_runs_as_that_user():
+    rows = [line.split(maxsplit=2) for line in HOST.check_output("docker top jupyter-ds -eo pid,uid,args").splitlines()[1:]]
+    assert [uid for _pid, uid, command in rows if "jupyter-lab" in command and "sudo" not in command] == [str(OWNER[0])]
+
+
+def test_settings_of_the_container():
+    settings = LAB.inspect["HostConfig"]
+    assert settings["RestartPolicy"]["Name"] == "unless-stopped"
+    assert settings["ShmSize"] == 1 << 30
+    assert settings["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "3"}}
+    assert LAB.run("df", "--output=size", "-B1", "/dev/shm").stdout.split()[-1] == str(1 << 30)
+
+
+def test_health():
+    assert wait_until(lambda: LAB.health == "healthy", 60)
+
+
+@pytest.mark.parametrize(("token", "status"), [(None, 200), ("wrong-token-of-some-length", 403), ("", 403)])
+def test_token(token, status):
+    assert LAB.ask(token=token)[0] == status
+
+
+def test_token_is_nobody_elses_business():
+    assert len(LAB.token) == 43
+    path = pathlib.Path(LAB.mounts["/etc/mlenv"])
+    assert [stat.S_IMODE(path.stat().st_mode), stat.S_IMODE((path / "token").stat().st_mode)] == [0o700, 0o400]
+    for look in ("docker inspect jupyter-ds", "docker logs jupyter-ds 2>&1", "docker top jupyter-ds -eo pid,args"):
+        seen = HOST.check_output(look)
+        assert seen
+        assert LAB.token not in seen
+
+
+def test_runtime_files_are_off_the_volume():
+    assert LAB.run("sh", "-c", "ls /tmp/jupyter-runtime/jpserver-*.json").rc == 0
+    assert LAB.run("test", "-e", "/home/jovyan/.local/share/jupyter/runtime").rc == 1
+
+
+def test_programs_of_packages_are_found():
+    assert LAB.run("printenv", "PATH").stdout.startswith("/home/jovyan/.local/bin:")
+    path = LAB.run("sh", "-c", "tr '\\0' '\\n' < /proc/$(pgrep -o jupyter-lab)/environ | grep ^PATH=").stdout
+    assert path.startswith("PATH=/home/jovyan/.local/bin:")
+
+
+def test_new_notebook_lands_on_the_host():
+    status, notebook = LAB.ask("api/contents", data={"type": "notebook"})
+    assert status == 201
+    on_host = WORK / notebook["path"]
+    assert on_host.stat().st_uid == OWNER[0]
+    on_host.unlink()
+
+
+def test_nothing_of_the_host_was_reowned():
+    theirs = HOST.file(str(WORK / "theirs"))
+    assert (theirs.uid, theirs.gid, theirs.mode) == (4242, 4242, 0o640)

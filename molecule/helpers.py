@@ -1,0 +1,162 @@
+"""What the scenarios share: a lab as people see it, a run of the role and what it says that it changed, and how things are."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import pathlib
+import re
+import ssl
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+import testinfra
+
+HOST = testinfra.get_host("local://")
+STATE = pathlib.Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"])
+SHARED = pathlib.Path(__file__).parent / "shared"
+# The numbers that the lab's user gets where no owner is named: those of who runs the tests, but never root's.
+OWNER = (os.getuid(), os.getgid()) if os.getuid() else (1000, 100)
+
+
+class Lab:
+    """A lab, from the outside. Everything is asked anew, since tests break labs and mend them."""
+
+    def __init__(self, name: str):
+        self.name = name
+
+    @property
+    def exists(self) -> bool:
+        return HOST.run("docker container inspect %s", self.name).rc == 0
+
+    @property
+    def inspect(self) -> dict:
+        return json.loads(HOST.check_output("docker container inspect %s", self.name))[0]
+
+    @property
+    def state(self) -> str:
+        return self.inspect["State"]["Status"] if self.exists else "absent"
+
+    @property
+    def health(self) -> str:
+        return self.inspect["State"]["Health"]["Status"]
+
+    @property
+    def mounts(self) -> dict:
+        """Path in the container -> volume's name, or directory of the host."""
+        return {mount["Destination"]: mount.get("Name") or mount["Source"] for mount in self.inspect["Mounts"]}
+
+    @property
+    def token(self) -> str:
+        return pathlib.Path(self.mounts["/etc/mlenv"], "token").read_text(encoding="ascii")
+
+    @property
+    def url(self) -> str:
+        inspect = self.inspect
+        labels, [[binding]] = inspect["Config"]["Labels"], inspect["HostConfig"]["PortBindings"].values()
+        return f"{labels['mlenv.jupyter.scheme']}://{binding['HostIp']}:{binding['HostPort']}{labels['mlenv.jupyter.base-url']}"
+
+    def run(self, *argv: str, user: str | None = None):
+        """Run something in the lab: as its user, or as the one that is named."""
+        env = dict(item.partition("=")[::2] for item in self.inspect["Config"]["Env"])
+        user = user or env["NB_USER"]
+        return HOST.run(" ".join(["docker exec --user %s %s", *["%s"] * len(argv)]), user, self.name, *argv)
+
+    def ask(self, path: str = "api/status", token: str | None = None, data: dict | None = None) -> tuple:
+        """Status and answer of the server, asked from this host: GET, or POST if there is data. Token None is the right one."""
+        body = None if data is None else json.dumps(data).encode()
+        request = urllib.request.Request(self.url + path, body)
+        token = self.token if token is None else token
+        if token:
+            request.add_header("Authorization", f"token {token}")
+        try:
+            with urllib.request.urlopen(request, timeout=10, context=ssl._create_unverified_context()) as answer:
+                return answer.status, json.loads(answer.read())
+        except urllib.error.HTTPError as refusal:
+            return refusal.code, {}
+
+    def opens(self, **asked) -> bool:
+        return self.ask(**asked)[0] == 200
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a run of ansible-playbook said."""
+
+    rc: int
+    out: str
+
+    @property
+    def changed(self) -> list:
+        """Names of the tasks that changed something, or would."""
+        return self._tasks("changed")
+
+    @property
+    def failures(self) -> list:
+        """The sentences with which tasks failed."""
+        return [json.loads(text)["msg"] for text in re.findall(r"^fatal: \[.*?\]: (?:FAILED|UNREACHABLE)! => (\{.*\})$", self.out, re.MULTILINE)]
+
+    def _tasks(self, outcome: str) -> list:
+        task, found = "", []
+        for line in self.out.splitlines():
+            if line.startswith("TASK ["):
+                task = line[line.index("[") + 1 : line.rindex("]")].rpartition(" : ")[2]
+            elif line.startswith(f"{outcome}: [") and task not in found:
+                found.append(task)
+        return found
+
+
+def play(playbook: str | pathlib.Path = SHARED / "lab.yml", *options: str, **variables) -> Run:
+    """Run a playbook on the scenario's inventory; the variables go before all others."""
+    command = ["ansible-playbook", "--inventory", os.environ["MOLECULE_INVENTORY_FILE"], *options, "--extra-vars", json.dumps(variables), str(playbook)]
+    env = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
+    done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
+    print(done.stdout)  # pytest shows it if the test fails
+    return Run(done.returncode, done.stdout)
+
+
+def converge(**variables) -> Run:
+    """Bring the scenario's labs into their state: it must succeed."""
+    run = play(**variables)
+    assert run.rc == 0, run.failures
+    return run
+
+
+def wait_until(holds, seconds: float = 30) -> bool:
+    """Whether something comes to hold in that time."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.5)
+    return True
+
+
+def engine_state() -> dict:
+    """What the engine has of the scenarios: containers as they are and since when, and volumes."""
+    names = HOST.check_output("docker ps --all --quiet --filter name=molecule-").split()
+    containers = json.loads(HOST.check_output("docker container inspect " + " ".join(names))) if names else []
+    volumes = HOST.check_output("docker volume ls --quiet --filter name=molecule-").split()
+    settings = ("Memory", "NanoCpus", "RestartPolicy")
+    return {
+        "containers": {
+            item["Name"]: (item["Id"], item["State"]["Status"], item["State"]["StartedAt"], [item["HostConfig"][key] for key in settings])
+            for item in containers
+        },
+        "volumes": sorted(volumes),
+    }
+
+
+def files(*roots: pathlib.Path) -> dict:
+    """Path -> mode, owner, content and time of change of all files below."""
+    found = {}
+    for root in roots:
+        for path in [root, *root.rglob("*")] if root.exists() else []:
+            status = path.lstat()
+            content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+            found[str(path)] = (status.st_mode, status.st_uid, status.st_gid, content, status.st_mtime_ns)
+    return found
