@@ -9,6 +9,7 @@ the standard library and `packaging` only, and as little of both as possible, be
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -129,10 +130,48 @@ def dists_in(folder):
         return {}
     found = {}
     for entry in entries:
-        # pip renames what it is about to remove to ~name: a leftover of that is no package.
-        if entry.endswith((".dist-info", ".egg-info")) and not entry.startswith(("~", "-")):
+        if entry.endswith((".dist-info", ".egg-info")) and not is_leftover(folder, entry):
             dist = Dist(folder, entry)
             found.setdefault(dist.name, dist)
+    return found
+
+
+def is_leftover(folder, entry):
+    """pip renames what it is about to remove to ~name; and a half removed package has lost its METADATA."""
+    lost = entry.endswith(".dist-info") and not os.path.exists(os.path.join(folder, entry, "METADATA"))
+    return lost or entry.startswith(("~", "-"))
+
+
+def leftovers(folder):
+    """What broken installations left in a directory of packages: full paths."""
+    try:
+        return sorted(os.path.join(folder, entry) for entry in os.listdir(folder) if is_leftover(folder, entry))
+    except OSError:
+        return []
+
+
+def foreign(base, deep=False):
+    """Entries of a user base that belong to somebody else; only near its top, where one look is cheap, unless deep."""
+    found = []
+    device = os.stat(base).st_dev if os.path.isdir(base) else None
+    for folder, folders, files in os.walk(base):
+        for entry in ([""] if folder == base else []) + folders + files:
+            path = os.path.join(folder, entry).rstrip("/")
+            if os.lstat(path).st_uid != os.getuid():
+                found.append(path)
+        # What is mounted below is not ours to judge.
+        folders[:] = [entry for entry in folders if os.lstat(os.path.join(folder, entry)).st_dev == device]
+        if not deep and folder.count(os.sep) - base.count(os.sep) >= 3:
+            folders.clear()
+    return found
+
+
+def older_sites(base, user_site):
+    """Packages left under other Pythons' directories of the same user base: version of Python -> directory."""
+    found = {}
+    for folder in sorted(glob.glob(os.path.join(glob.escape(base), "lib", "python3.*", "site-packages"))):
+        if folder != user_site and dists_in(folder):
+            found[folder.split(os.sep)[-2][6:]] = folder
     return found
 
 
@@ -386,6 +425,7 @@ class Look:
 
     def __init__(self, request):
         self.state, self.autoremove = request.get("state", "present"), request.get("autoremove", False)
+        self.deep = request.get("repair", False)
         self.packaging = load_packaging()
         self.environment = Environment.here(self.packaging)
         self.wanted, self.malformed, self.undecided, self.bounds = [], [], [], []
@@ -430,12 +470,17 @@ class Look:
 
     def answer(self):
         environment, surplus = self.environment, sorted(self.surplus())
+        base, user_site = site.getuserbase(), site.getusersitepackages()
         return {
+            "leftovers": leftovers(user_site),
+            "foreign": foreign(base, self.deep),
+            "older": {python: versions(dists_in(folder)) for python, folder in older_sites(base, user_site).items()},
             "python": ".".join(str(part) for part in sys.version_info[:3]),
             "executable": sys.executable,
             "pip": environment.find("pip").version if environment.find("pip") else "",
-            "user_site": site.getusersitepackages(),
-            "interrupted": os.path.exists(os.path.join(site.getuserbase(), OWN_DIRECTORY, JOURNAL)),
+            "user_site": user_site,
+            "user_base": base,
+            "interrupted": os.path.exists(os.path.join(base, OWN_DIRECTORY, JOURNAL)),
             "home": os.path.expanduser("~"),
             "uid": os.getuid(),
             "gid": os.getgid(),

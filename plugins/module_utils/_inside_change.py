@@ -4,330 +4,25 @@
 """What runs inside the container to change its packages: a transaction around an installer.
 
 Private to the collection. The installer never touches the user site. It fills a stage beside it, seeing all that is
-installed; when that has worked, the stage is swapped in by renames that a journal makes repeatable:
+installed; when that has worked, the stage is swapped in:
 
     lock -> finish what was interrupted -> stage (minutes, may fail) -> journal -> swap (milliseconds) -> clean up
 
-So a failure leaves everything as it was, and whoever is killed leaves a state that the next run completes.
+So a failure leaves everything as it was.
 """
 
 from __future__ import annotations
 
 import contextlib
-import csv
-import fcntl
-import glob
-import json
 import os
+import re
 import shutil
-import site
-import subprocess
 import sys
 import tempfile
-import time
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import (
-    JOURNAL,
-    OWN_DIRECTORY,
-    Dist,
-    Look,
-    archive_hashes,
-    canonical,
-    dists_in,
-    versions,
-)
-
-
-class Trouble(Exception):
-    """Why nothing was changed: one sentence. The installer's own words go beside it."""
-
-    def __init__(self, sentence, **details):
-        super().__init__(sentence)
-        self.details = details
-
-
-# ---------------------------------------------------------------- the stage and the swap
-
-
-class Base:
-    """A user base (~/.local): where packages live, and our own directory in it, on the same file system."""
-
-    def __init__(self):
-        self.path = site.getuserbase()
-        self.site = site.getusersitepackages()
-        self.own = os.path.join(self.path, OWN_DIRECTORY)
-        self.stage = os.path.join(self.own, "stage")
-        self.trash = os.path.join(self.own, "trash")
-        self.journal = os.path.join(self.own, JOURNAL)
-
-    def site_in(self, stage):
-        return os.path.join(stage, os.path.relpath(self.site, self.path))
-
-    @contextlib.contextmanager
-    def locked(self, timeout):
-        """Only one transaction at a time, also when two containers share the volume."""
-        os.makedirs(self.own, exist_ok=True)
-        with open(os.path.join(self.own, "lock"), "w", encoding="utf-8") as lock:
-            deadline = time.monotonic() + timeout
-            while True:
-                try:
-                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() > deadline:
-                        raise Trouble(f"another installation into {self.path} did not end within {timeout} s") from None
-                    time.sleep(0.1)
-            self.finish_interrupted()
-            try:
-                yield
-            finally:
-                self.clean()
-
-    def clean(self):
-        shutil.rmtree(self.stage, ignore_errors=True)
-        shutil.rmtree(self.trash, ignore_errors=True)
-
-    def finish_interrupted(self):
-        """A journal means that the stage was complete: repeat the swap to its end. Without one, it was not."""
-        if os.path.exists(self.journal):
-            with open(self.journal, encoding="utf-8") as file:
-                journal = json.load(file)
-            if journal["removing"]:
-                self.remove(journal["files"], Moves())
-            self.insert(Moves())
-            os.remove(self.journal)
-        self.clean()
-
-    def swap(self, removed):
-        """Take the files of these distributions out and the stage in, or change nothing."""
-        files = [path for dist in removed for path in files_of(dist, self.path)]
-        refuse_foreign(files, self.path)
-        moves = Moves()
-        self.write_journal({"removing": True, "files": files})
-        try:
-            self.remove(files, moves)
-            self.write_journal({"removing": False})
-            self.insert(moves)
-        except OSError:
-            moves.undo()
-            raise
-        finally:
-            os.remove(self.journal)
-
-    def write_journal(self, journal):
-        with open(self.journal + ".new", "w", encoding="utf-8") as file:
-            json.dump(journal, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(self.journal + ".new", self.journal)
-
-    def remove(self, files, moves):
-        for path in files:
-            if os.path.lexists(path):
-                moves.move(path, os.path.join(self.trash, os.path.relpath(path, self.path)))
-        for folder in sorted({os.path.dirname(path) for path in files}, key=len, reverse=True):
-            self.prune(folder)
-
-    def prune(self, folder):
-        """Remove directories that became empty, upwards, never the site itself."""
-        while folder.startswith(self.path + os.sep) and not self.site.startswith(folder):
-            try:
-                os.rmdir(folder)
-            except OSError:
-                return
-            folder = os.path.dirname(folder)
-
-    def insert(self, moves, folder=""):
-        """Move the stage in; a directory that is not there yet moves as a whole."""
-        source = os.path.join(self.stage, folder)
-        if not os.path.isdir(source):
-            return
-        for entry in sorted(os.listdir(source)):
-            origin, target = os.path.join(source, entry), os.path.join(self.path, folder, entry)
-            if os.path.isdir(origin) and not os.path.islink(origin) and os.path.isdir(target):
-                self.insert(moves, os.path.join(folder, entry))
-                continue
-            if os.path.lexists(target):
-                moves.move(target, os.path.join(self.trash, folder, entry))
-            moves.move(origin, target)
-
-
-class Moves:
-    """Renames that can be taken back."""
-
-    def __init__(self):
-        self.done = []
-
-    def move(self, source, target):
-        os.makedirs(os.path.dirname(target), exist_ok=True)
-        os.rename(source, target)
-        self.done.append((source, target))
-
-    def undo(self):
-        while self.done:
-            source, target = self.done.pop()
-            os.makedirs(os.path.dirname(source), exist_ok=True)
-            os.rename(target, source)
-
-
-def files_of(dist, base):
-    """All files of an installed distribution (its RECORD, and bytecode made since), none outside of the base."""
-    paths = set()
-    for relative in recorded(dist):
-        path = os.path.normpath(os.path.join(dist.location, relative))
-        paths.add(path)
-        if path.endswith(".py"):
-            folder, name = os.path.split(path)
-            paths.update(glob.glob(os.path.join(glob.escape(folder), "__pycache__", glob.escape(name[:-3]) + ".*.pyc")))
-    paths.update(os.path.join(dist.path, name) for name in os.listdir(dist.path))
-    return sorted(path for path in paths if path.startswith(base + os.sep) and (os.path.isfile(path) or os.path.islink(path)))
-
-
-def recorded(dist):
-    try:
-        with open(os.path.join(dist.path, "RECORD"), encoding="utf-8", newline="") as file:
-            return [row[0] for row in csv.reader(file) if row]
-    except OSError:
-        pass
-    try:
-        with open(os.path.join(dist.path, "installed-files.txt"), encoding="utf-8") as file:
-            return [os.path.relpath(os.path.join(dist.path, line.strip()), dist.location) for line in file if line.strip()]
-    except OSError:
-        raise Trouble(f"{dist.name} {dist.version} in {dist.location} has no list of its files, so nothing can replace or remove it") from None
-
-
-def refuse_foreign(files, base):
-    """Renaming needs the right to write in each directory: find out before the first one."""
-    for folder in sorted({os.path.dirname(path) for path in files} | {base}):
-        if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
-            if os.statvfs(folder).f_flag & os.ST_RDONLY:
-                raise Trouble(f"{folder} is on a read-only file system")
-            owner = os.stat(folder).st_uid
-            raise Trouble(f"{folder} belongs to uid {owner} and uid {os.getuid()} may not write there")
-
-
-# ---------------------------------------------------------------- the installer
-
-
-class Planned:
-    """A distribution that pip's report (format 1) says it would install; looks like one that is installed."""
-
-    def __init__(self, item):
-        self.name = canonical(item["metadata"]["name"])
-        self.version = item["metadata"]["version"]
-        self.requires = item["metadata"].get("requires_dist", [])
-        self.direct_url = item["download_info"] if item["is_direct"] else {}
-
-
-class Done:
-    """How the installer ended: dists are those that it installed, or (check) would install, by name."""
-
-    def __init__(self, argv, rc, out, err, dists):
-        self.argv, self.rc, self.out, self.err, self.dists = argv, rc, out, err, dists
-
-
-@contextlib.contextmanager
-def passed(texts):
-    """Texts as files that exist for a child alone and leave nothing behind (credentials may be in them)."""
-    descriptors = []
-    try:
-        for text in texts:
-            descriptor = os.memfd_create("text")
-            descriptors.append(descriptor)
-            with open(descriptor, "w", encoding="utf-8", closefd=False) as file:
-                file.write(text)
-        yield descriptors
-    finally:
-        for descriptor in descriptors:
-            os.close(descriptor)
-
-
-def run_child(argv, environment, descriptors, timeout):
-    """Run it to its end; at the timeout, it and all that it started are gone."""
-    with subprocess.Popen(
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        pass_fds=descriptors,
-        start_new_session=True,
-        encoding="utf-8",
-        errors="replace",
-    ) as child:
-        try:
-            out, err = child.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(child.pid, 9)
-            out, err = child.communicate()
-            raise Trouble(f"the installation did not end within {timeout} s and was stopped", argv=argv, out=out, err=err) from None
-        return child.returncode, out, err
-
-
-def pip_install(request, stage, base, hidden, image):
-    """`pip install --user` with the stage as its user base, and the true user site in its sight but for the hidden ones."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONNOUSERSITE", "PIP_USER", "PIP_TARGET", "PIP_PREFIX")}
-    environment.update(
-        PYTHONUSERBASE=stage,
-        PIP_BREAK_SYSTEM_PACKAGES="1",  # PEP 668 guards a system's Python; the user site is ours to fill
-        PIP_DISABLE_PIP_VERSION_CHECK="1",
-        PIP_NO_INPUT="1",
-        PIP_PROGRESS_BAR="off",
-    )
-    options = ["--user", "--no-warn-script-location", *(["--upgrade"] if request["state"] == "latest" else []), *request["pip_options"]]
-    requirements = request["index_lines"] + [text for _where, text in request["lines"]]
-    constraints = [text for _where, text in request["constraints"]] + image
-    texts = ["\n".join(requirements) + "\n", "\n".join(constraints) + "\n", ""]
-    with passed(texts) as descriptors, sight(stage, base, hidden):
-        names = [f"/proc/self/fd/{descriptor}" for descriptor in descriptors]
-        if request["check"]:
-            options += ["--dry-run", "--no-cache-dir", "--report", names[2]]
-        argv = [sys.executable, "-m", "pip", "install", *options, "-r", names[0], "-c", names[1]]
-        rc, out, err = run_child(argv, environment, descriptors, request["timeout"])
-        report = []
-        if request["check"] and rc == 0:
-            with open(names[2], encoding="utf-8") as file:
-                report = [Planned(item) for item in json.load(file)["install"]]
-    dists = {planned.name: planned for planned in report} if request["check"] else dists_in(base.site_in(stage))
-    return Done(argv, rc, out, err, dists)
-
-
-@contextlib.contextmanager
-def sight(stage, base, hidden):
-    """Let a Python with the stage as its user base see the true user site, but for the hidden entries."""
-    links = os.path.join(stage, "sight")
-    os.makedirs(links)
-    os.makedirs(base.site_in(stage))
-    for entry in os.listdir(base.site) if os.path.isdir(base.site) else []:
-        if entry not in hidden:
-            os.symlink(os.path.join(base.site, entry), os.path.join(links, entry))
-    path = os.path.join(base.site_in(stage), "sight.pth")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(links + "\n")
-    yield
-    os.remove(path)
-    shutil.rmtree(links)
-
-
-def pins(packaging, packages):
-    """The image's packages as constraints. A version that follows no rule cannot be written as one."""
-    found = []
-    for name, version in packages.items():
-        with contextlib.suppress(packaging.InvalidRequirement):
-            packaging.Requirement(f"{name}=={version}")
-            found.append(f"{name}=={version}")
-    return found
-
-
-def refuse_image_conflicts(wanted, image):
-    """A requirement that contradicts the image is refused by name, before anybody asks the network."""
-    for one in wanted:
-        version = image.get(one.name)
-        if version and one.applies() and one.specifier and not one.specifier.contains(version, prereleases=True):
-            raise Trouble(f"{one.text} conflicts with the image's own {one.name} {version}, which the server may need; `protect_image: false` allows it")
-
-
-# ---------------------------------------------------------------- the transaction
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import Dist, Look, archive_hashes, dists_in, older_sites, versions
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import pins, pip_install, refuse_image_conflicts
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, existing_parent, files_of, recorded, refuse_foreign
 
 
 def change(request):
@@ -338,7 +33,7 @@ def change(request):
             if request["check"]:
                 stage = stack.enter_context(tempfile.TemporaryDirectory())
             else:
-                refuse_foreign([], existing_parent(base.own))
+                refuse_foreign([existing_parent(base.own)])
                 stack.enter_context(base.locked(request["timeout"]))
                 stage = base.stage
             return transaction(request, base, stage)
@@ -348,19 +43,14 @@ def change(request):
         return {"error": f"{error.filename or base.path}: {error.strerror or error}"}
 
 
-def existing_parent(path):
-    while not os.path.isdir(path):
-        path = os.path.dirname(path)
-    return path
-
-
 def transaction(request, base, stage):
     look = Look(request)
     found, user = look.answer(), dict(look.environment.user)
-    answer = {"before": versions(user), "image": found["image_packages"], "python": found["python"], "installed": {}}
+    answer = {"before": versions(user), "image": found["image_packages"], "python": found["python"], "installed": {}, "migrated": {}}
+    older = Older(base, look) if request["migrate"] else None
     staged = {}
-    if needs_installer(request, look):
-        done = install(request, base, stage, look, found)
+    if needs_installer(request, look) or (older and older.wanted(request)):
+        done = install(request, base, stage, look, found, older)
         answer.update(argv=done.argv, rc=done.rc, out=done.out, err=done.err)
         if done.rc:
             return answer
@@ -373,11 +63,53 @@ def transaction(request, base, stage):
     after = {name: dist for name, dist in look.environment.user.items() if name not in surplus}
     changed = {name: dist for name, dist in {**user, **staged}.items() if name in staged or name in surplus}
     answer.update(after=versions(after), installed=versions(staged), restart=wants_restart(changed, found["image_packages"]))
+    if older:
+        answer["migrated"] = older.told({**found["image_packages"], **answer["after"]})
+    replaced = [user[name] for name in changed if name in user]
+    if not (request["check"] and request["repair"]):  # then it would have been mended by now
+        base.refuse_foreign(replaced)
     if not request["check"]:
-        if changed:
-            base.swap([user[name] for name in changed if name in user])
+        if changed or older:
+            base.swap(replaced, older.remains(after.values()) if older else ())
         mark_requested(Look(request))
     return answer
+
+
+class Older:
+    """Packages of other Pythons in the same user base, to be installed again for this one."""
+
+    def __init__(self, base, look):
+        self.base = base
+        self.sites = older_sites(base.path, base.site)
+        self.dists = {}
+        for folder in self.sites.values():  # the newest Python's come last and win
+            self.dists.update(dists_in(folder))
+        self.here = {**look.environment.image, **look.environment.user}
+
+    def __bool__(self):
+        return bool(self.sites)
+
+    def wanted(self, request):
+        """Requirements for what somebody had asked for; `exact` says by itself what is wanted."""
+        if request["state"] not in ("present", "latest"):
+            return []
+        asked_for = [dist for name, dist in self.dists.items() if dist.requested and name not in self.here]
+        return [f"{dist.name} @ {dist.direct_url['url']}" if dist.direct_url else dist.name for dist in asked_for]
+
+    def bounds(self):
+        """The versions that they had, dependencies included."""
+        return {name: dist.version for name, dist in self.dists.items() if name not in self.here and not dist.direct_url}
+
+    def told(self, after):
+        """name -> version before and after, for the user to see which could not be had again."""
+        return {name: {"before": dist.version, "after": after.get(name)} for name, dist in sorted(self.dists.items())}
+
+    def remains(self, living):
+        """All that is left of them, but no file that a living package has as well."""
+        kept = {path for dist in living for path in files_of(dist, self.base.path)}
+        trees = [os.path.dirname(folder) for folder in self.sites.values()]
+        files = {path for folder in self.sites.values() for dist in dists_in(folder).values() for path in files_of(dist, self.base.path)}
+        return sorted(path for path in files - kept if not path.startswith(tuple(tree + os.sep for tree in trees))) + trees
 
 
 def needs_installer(request, look):
@@ -386,7 +118,7 @@ def needs_installer(request, look):
     return bool(request["state"] in ("latest", "forcereinstall") or request["force"] or look.missing or look.undecided)
 
 
-def install(request, base, stage, look, found):
+def install(request, base, stage, look, found, older):
     if not found["pip"]:
         raise Trouble(f"its Python {found['python']} ({sys.executable}) has no pip")
     if request["check"] and version_tuple(found["pip"]) < (22, 2):
@@ -399,7 +131,23 @@ def install(request, base, stage, look, found):
         image = pins(look.packaging, visible)
     again = look.asked_for() if request["state"] == "forcereinstall" else ()
     hidden = {os.path.basename(look.environment.user[name].path) for name in again}
-    return pip_install(request, stage, base, hidden, image)
+    if not older:
+        return pip_install(request, stage, base, hidden, image)
+    request = {**request, "lines": request["lines"] + [["migrate", text] for text in older.wanted(request)]}
+    bounds = older.bounds()
+    while True:
+        done = pip_install(request, stage, base, hidden, image + pins(look.packaging, bounds))
+        if not done.rc or not bounds:
+            return done
+        # An old version that is not to be had for this Python: let go of it, or of all if pip does not say which.
+        blamed = [name for name in bounds if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", done.err.lower().replace("_", "-"))]
+        bounds = {name: version for name, version in bounds.items() if blamed and name not in blamed}
+        empty(stage)
+
+
+def empty(folder):
+    for entry in os.listdir(folder):
+        shutil.rmtree(os.path.join(folder, entry))
 
 
 def really_new(dists, user, request, stage):

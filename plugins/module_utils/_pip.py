@@ -14,12 +14,15 @@ import shlex
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside, _inside_change
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside, _inside_change, _inside_install, _inside_stage
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip_errors import explain
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import command, parse_probe
 from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import Lines, split_names
 
+# What is sent into a container to look, and to change; later ones import earlier ones.
+LOOK = [_inside]
+CHANGE = [_inside, _inside_stage, _inside_install, _inside_change]
 # With these, pip does something although every requirement holds.
 DECISIVE = ("-U", "--upgrade", "--force-reinstall", "-I", "--ignore-installed", "-r", "--requirement", "-c", "--constraint")
 # With these, it would not fill the lab's user site any more.
@@ -41,6 +44,8 @@ class Wish:
     lines: Lines
     state: str = "present"
     autoremove: bool = False
+    migrate: bool = False
+    repair: bool = False
     index_lines: list = field(default_factory=list)
     pip_options: list = field(default_factory=list)
     protect_image: bool = True
@@ -59,6 +64,8 @@ class Wish:
             lines,
             params["state"],
             params["autoremove"],
+            params["migrate"],
+            params["repair"],
             index_lines(params),
             extra_options(params["extra_args"]),
             params["protect_image"],
@@ -77,6 +84,8 @@ class Wish:
             "constraints": self.lines.constraints,
             "state": self.state,
             "autoremove": self.autoremove,
+            "migrate": self.migrate,
+            "repair": self.repair,
             "index_lines": self.index_lines,
             "pip_options": self.pip_options,
             "protect_image": self.protect_image,
@@ -141,14 +150,18 @@ class Packages:
         self._python = python_of(executable)
 
     def look(self, request: dict) -> dict:
-        return self._ask([_inside], "look", request)
+        return self._ask(LOOK, "look", request, self._user)
 
     def change(self, request: dict) -> dict:
-        return self._ask([_inside, _inside_change], "change", request)
+        return self._ask(CHANGE, "change", request, self._user)
 
-    def _ask(self, modules: list, function: str, request: dict) -> dict:
+    def mend(self, request: dict) -> None:
+        """Needs root only where something belongs to somebody else."""
+        self._ask(CHANGE[:2], "mend", request, "root" if request["foreign"] else self._user)
+
+    def _ask(self, modules: list, function: str, request: dict, user: str | None) -> dict:
         argv, stdin = command(modules, function, request, self._python)
-        result = self._engine.exec(self._container, *argv, stdin=stdin, user=self._user)
+        result = self._engine.exec(self._container, *argv, stdin=stdin, user=user)
         try:
             return parse_probe(result.out)
         except ValueError as error:
@@ -161,16 +174,33 @@ def ensure(packages: Packages, wish: Wish, check: bool) -> dict:
     request = wish.request(check)
     found = packages.look(request)
     refuse_malformed(found["malformed"])
-    if found["satisfied"] and not wish.pip_decides and not found["interrupted"] and (check or not found["unmarked"]):
-        return outcome(found["python"], {})
+    result = {"python_version": found["python"], "repaired": [], "migrated": {}, "warnings": []}
+    broken = found["foreign"] + found["leftovers"]
+    if broken and wish.repair:
+        result["repaired"] = broken
+        if not check:
+            packages.mend(found)
+    elif broken:
+        result["warnings"].append(f"{len(broken)} paths of its user packages are broken or not the user's own, such as {broken[0]}: repair mends that.")
+    if found["older"] and not wish.migrate:
+        pythons = ", ".join(found["older"])
+        result["warnings"].append(f"Packages of Python {pythons} are left, which {found['python']} does not see: migrate installs them again.")
+    if nothing_to_do(wish, found, check):
+        return outcome(result, {})
     answer = packages.change(request)
     told = {"cmd": readable(answer.get("argv", [])), "stdout": answer.get("out", ""), "stderr": answer.get("err", "")}
     if "error" in answer:
         raise PipError(answer["error"], **told)
     if answer.get("rc"):
         raise PipError(explain(answer["out"], answer["err"]), rc=answer["rc"], **told)
-    changes = differences(answer)
-    return {**outcome(answer["python"], changes), "restart_recommended": answer.get("restart", False), **told}
+    result["migrated"] = answer["migrated"]
+    return {**outcome(result, differences(answer)), "restart_recommended": answer["restart"], **told}
+
+
+def nothing_to_do(wish: Wish, found: dict, check: bool) -> bool:
+    if wish.pip_decides or found["interrupted"] or (wish.migrate and found["older"]):
+        return False
+    return found["satisfied"] and (check or not found["unmarked"])
 
 
 def refuse_malformed(malformed: list) -> None:
@@ -187,12 +217,12 @@ def differences(answer: dict) -> dict:
     return {name: {"before": before.get(name, image.get(name)), "after": after.get(name, image.get(name))} for name in sorted(changed)}
 
 
-def outcome(python: str, changes: dict) -> dict:
+def outcome(result: dict, changes: dict) -> dict:
     return {
-        "changed": bool(changes),
+        **result,
+        "changed": bool(changes or result["repaired"] or result["migrated"]),
         "packages": changes,
         "diff": {side: "".join(f"{name}=={pair[side]}\n" for name, pair in changes.items() if pair[side]) for side in ("before", "after")},
-        "python_version": python,
         "restart_recommended": False,
         "cmd": [],
         "stdout": "",

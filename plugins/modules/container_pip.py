@@ -78,6 +78,20 @@ options:
       - With O(state=absent), also remove every package in the user site that nobody asked for and that no other package needs.
     type: bool
     default: false
+  migrate:
+    description:
+      - When the image's Python has moved on, install again for it what somebody had asked for under the older one, in the same versions where they can be
+        had, and then remove what was left of the older one. RV(migrated) tells which version each package had and has.
+      - Without it, such packages are only reported, in a warning.
+    type: bool
+    default: false
+  repair:
+    description:
+      - Look at every file of the user's packages, give to the lab's user what belongs to somebody else, and remove what broken installations have left.
+      - Giving files back needs root in the container.
+      - Without it, what one look sees of that is only reported, in a warning.
+    type: bool
+    default: false
   index_url:
     description:
       - Package index to use instead of the container's default.
@@ -183,6 +197,16 @@ python_version:
   returned: success
   type: str
   sample: 3.13.1
+migrated:
+  description: Packages of an older Python, with their versions then and now, null if there is none.
+  returned: success
+  type: dict
+  sample: {cowsay: {before: "6.0", after: "6.1"}}
+repaired:
+  description: Paths in the container that were given back or removed.
+  returned: success
+  type: list
+  elements: str
 restart_recommended:
   description:
     - Whether the running Jupyter server has loaded something that changed, or must load something new.
@@ -221,6 +245,8 @@ def main() -> None:
             "constraints": {"type": "list", "elements": "str"},
             "state": {"type": "str", "choices": ["present", "latest", "absent", "exact", "forcereinstall"], "default": "present"},
             "autoremove": {"type": "bool", "default": False},
+            "migrate": {"type": "bool", "default": False},
+            "repair": {"type": "bool", "default": False},
             "index_url": {"type": "str"},
             "extra_index_urls": {"type": "list", "elements": "str"},
             "find_links": {"type": "list", "elements": "str"},
@@ -247,6 +273,8 @@ def main() -> None:
         module.fail_json(msg=str(error), cmd=[], stdout="", stderr="")
     except PipError as error:
         module.fail_json(msg=f"Container {params['container']}: {error}.", **{"cmd": [], "stdout": "", "stderr": "", **error.details})
+    for warning in result.pop("warnings"):
+        module.warn(f"Container {params['container']}: {warning}")
     module.exit_json(**result)
 
 

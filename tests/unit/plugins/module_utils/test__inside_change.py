@@ -12,7 +12,8 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside, _inside_change
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside
+from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import CHANGE, LOOK
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip_errors import explain
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import command, parse_probe
 from ansible_collections.mlenv.jupyter.tests.integration.targets.container_pip.files import wheelhouse
@@ -49,8 +50,8 @@ class Lab:
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "PYTHON"))}
         self.environment.update(PYTHONUSERBASE=str(base), PYTHONPATH=str(image), HOME=str(base.parent), PIP_CONFIG_FILE=os.devnull)
 
-    def program(self, *names, **options):
-        request = {
+    def request(self, *names, **options):
+        return {
             "lines": [["name", name] for name in names],
             "constraints": [],
             "index_lines": ["--no-index", f"--find-links {self.wheels}"],
@@ -60,21 +61,29 @@ class Lab:
             "force": False,
             "state": "present",
             "autoremove": False,
+            "migrate": False,
+            "repair": False,
             "check": False,
             **options,
         }
-        return command([_inside, _inside_change], "change", request)[1]
 
     def start(self, *names, **options):
         child = subprocess.Popen([self.python, "-"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=self.environment, start_new_session=True)
-        child.stdin.write(self.program(*names, **options))
+        child.stdin.write(command(CHANGE, "change", self.request(*names, **options))[1])
         child.stdin.close()
         return child
 
-    def change(self, *names, **options):
-        done = subprocess.run([self.python, "-"], input=self.program(*names, **options), env=self.environment, capture_output=True, text=True, check=False)
+    def run_inside(self, modules, function, request):
+        program = command(modules, function, request)[1]
+        done = subprocess.run([self.python, "-"], input=program, env=self.environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return parse_probe(done.stdout)
+
+    def change(self, *names, **options):
+        return self.run_inside(CHANGE, "change", self.request(*names, **options))
+
+    def look(self, *names, **options):
+        return self.run_inside(LOOK, "look", self.request(*names, **options))
 
     @property
     def packages(self):
@@ -254,6 +263,56 @@ def test_a_direct_reference_beside_something_new_is_left_alone(lab, wheels):
     for check in (True, False):
         assert lab.change(wheel, "tw-b", check=check)["installed"] == {"tw-b": "1.5"}
     assert lab.run("tw-a") == "1.0"
+
+
+def test_migrate_brings_packages_to_this_python(lab):
+    lab.change("tw-a==2.0", "tw-b==1.0", "tw-files==1.0")
+    current = next(lab.base.glob("lib/python3.*"))
+    current.rename(lab.base / "lib" / "python3.1")  # as if the image's Python had been an older one
+    dead = lab.base / "bin" / "tw-files"
+    assert dead.exists()
+    assert lab.packages == {}
+    for site in lab.base.glob("lib/python3.1/site-packages/tw_files-1.0.dist-info"):  # a version that is not to be had any more
+        (site / "METADATA").write_text((site / "METADATA").read_text().replace("Version: 1.0", "Version: 0.5"))
+        site.rename(site.with_name("tw_files-0.5.dist-info"))
+    before = lab.files()
+    versions = {"tw-a": "2.0", "tw-b": "1.0", "tw-files": "2.0"}
+    predicted = lab.change(migrate=True, check=True)
+    assert lab.files() == before
+    done = lab.change(migrate=True)
+    assert predicted["after"] == done["after"] == lab.packages == versions
+    assert predicted["migrated"] == done["migrated"]
+    assert done["migrated"]["tw-files"] == {"before": "0.5", "after": "2.0"}
+    assert os.listdir(lab.base / "lib") == [current.name]
+    assert lab.run("tw-files") == "2.0"
+    assert lab.change(migrate=True)["migrated"] == {}
+
+
+def test_a_failed_migration_keeps_the_old_tree(lab):
+    lab.change("tw-a==1.0")
+    next(lab.base.glob("lib/python3.*")).rename(lab.base / "lib" / "python3.1")
+    before = lab.files()
+    assert lab.change("tw-nowhere", migrate=True)["rc"] == 1
+    assert lab.files() == before
+
+
+def test_leftovers_and_foreign_files_are_seen_and_mended(lab):
+    lab.change("tw-a==1.0")
+    site = next(lab.base.glob("lib/python3.*/site-packages"))
+    (site / "~w_a-0.9.dist-info").mkdir()
+    (site / "tw_ghost-1.0.dist-info").mkdir()
+    found = lab.look()
+    assert sorted(os.path.basename(path) for path in found["leftovers"]) == ["tw_ghost-1.0.dist-info", "~w_a-0.9.dist-info"]
+    assert found["user_packages"] == {"tw-a": "1.0"}
+    assert found["foreign"] == []
+    if os.getuid() == 0:
+        os.chown(site / "tw_a.py", 4321, 4321)
+        found = lab.look()
+        assert found["foreign"] == [str(site / "tw_a.py")]
+    lab.run_inside(CHANGE[:2], "mend", found)
+    found = lab.look()
+    assert (found["leftovers"], found["foreign"]) == ([], [])
+    assert lab.packages == {"tw-a": "1.0"}
 
 
 def test_image_package_is_protected(lab):

@@ -1,0 +1,209 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs inside the container to change the files of a user base: a stage beside it, and the swap.
+
+Private to the collection. The swap consists of renames that a journal makes repeatable: whoever is killed between
+two of them leaves a state that the next run completes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import fcntl
+import glob
+import json
+import os
+import shutil
+import site
+import time
+
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import JOURNAL, OWN_DIRECTORY
+
+
+class Trouble(Exception):
+    """Why nothing was changed: one sentence. The installer's own words go beside it."""
+
+    def __init__(self, sentence, **details):
+        super().__init__(sentence)
+        self.details = details
+
+
+class Base:
+    """A user base (~/.local): where packages live, and our own directory in it, on the same file system."""
+
+    def __init__(self):
+        self.path = site.getuserbase()
+        self.site = site.getusersitepackages()
+        self.own = os.path.join(self.path, OWN_DIRECTORY)
+        self.stage = os.path.join(self.own, "stage")
+        self.trash = os.path.join(self.own, "trash")
+        self.journal = os.path.join(self.own, JOURNAL)
+
+    def site_in(self, stage):
+        return os.path.join(stage, os.path.relpath(self.site, self.path))
+
+    @contextlib.contextmanager
+    def locked(self, timeout):
+        """Only one transaction at a time, also when two containers share the volume."""
+        os.makedirs(self.own, exist_ok=True)
+        with open(os.path.join(self.own, "lock"), "w", encoding="utf-8") as lock:
+            deadline = time.monotonic() + timeout
+            while True:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    if time.monotonic() > deadline:
+                        raise Trouble(f"another installation into {self.path} did not end within {timeout} s") from None
+                    time.sleep(0.1)
+            self.finish_interrupted()
+            try:
+                yield
+            finally:
+                self.clean()
+
+    def clean(self):
+        shutil.rmtree(self.stage, ignore_errors=True)
+        shutil.rmtree(self.trash, ignore_errors=True)
+
+    def finish_interrupted(self):
+        """A journal means that the stage was complete: repeat the swap to its end. Without one, it was not."""
+        if os.path.exists(self.journal):
+            with open(self.journal, encoding="utf-8") as file:
+                journal = json.load(file)
+            if journal["removing"]:
+                self.remove(journal["files"], Moves())
+            self.insert(Moves())
+            os.remove(self.journal)
+        self.clean()
+
+    def swap(self, removed, more=()):
+        """Take the files of these distributions (and more paths) out and the stage in, or change nothing."""
+        files = [*(path for dist in removed for path in files_of(dist, self.path)), *more]
+        moves = Moves()
+        self.write_journal({"removing": True, "files": files})
+        try:
+            self.remove(files, moves)
+            self.write_journal({"removing": False})
+            self.insert(moves)
+        except OSError:
+            moves.undo()
+            os.remove(self.journal)
+            raise
+        os.remove(self.journal)
+
+    def refuse_foreign(self, dists):
+        """Say whose directories stand in the way of replacing these distributions."""
+        folders = {os.path.dirname(path) for dist in dists for path in files_of(dist, self.path)}
+        refuse_foreign(sorted(folders | {existing_parent(self.site)}))
+
+    def write_journal(self, journal):
+        with open(self.journal + ".new", "w", encoding="utf-8") as file:
+            json.dump(journal, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(self.journal + ".new", self.journal)
+
+    def remove(self, files, moves):
+        for path in files:
+            if os.path.lexists(path):
+                moves.move(path, os.path.join(self.trash, os.path.relpath(path, self.path)))
+        for folder in sorted({os.path.dirname(path) for path in files}, key=len, reverse=True):
+            self.prune(folder)
+
+    def prune(self, folder):
+        """Remove directories that became empty, upwards, never the site itself."""
+        while folder.startswith(self.path + os.sep) and not self.site.startswith(folder):
+            try:
+                os.rmdir(folder)
+            except OSError:
+                return
+            folder = os.path.dirname(folder)
+
+    def insert(self, moves, folder=""):
+        """Move the stage in; a directory that is not there yet moves as a whole."""
+        source = os.path.join(self.stage, folder)
+        if not os.path.isdir(source):
+            return
+        for entry in sorted(os.listdir(source)):
+            origin, target = os.path.join(source, entry), os.path.join(self.path, folder, entry)
+            if os.path.isdir(origin) and not os.path.islink(origin) and os.path.isdir(target):
+                self.insert(moves, os.path.join(folder, entry))
+                continue
+            if os.path.lexists(target):
+                moves.move(target, os.path.join(self.trash, folder, entry))
+            moves.move(origin, target)
+
+
+class Moves:
+    """Renames that can be taken back."""
+
+    def __init__(self):
+        self.done = []
+
+    def move(self, source, target):
+        os.makedirs(os.path.dirname(target), exist_ok=True)
+        os.rename(source, target)
+        self.done.append((source, target))
+
+    def undo(self):
+        while self.done:
+            source, target = self.done.pop()
+            os.makedirs(os.path.dirname(source), exist_ok=True)
+            os.rename(target, source)
+
+
+def files_of(dist, base):
+    """All files of an installed distribution (its RECORD, and bytecode made since), none outside of the base."""
+    paths = set()
+    for relative in recorded(dist):
+        path = os.path.normpath(os.path.join(dist.location, relative))
+        paths.add(path)
+        if path.endswith(".py"):
+            folder, name = os.path.split(path)
+            paths.update(glob.glob(os.path.join(glob.escape(folder), "__pycache__", glob.escape(name[:-3]) + ".*.pyc")))
+    paths.update(os.path.join(dist.path, name) for name in os.listdir(dist.path))
+    return sorted(path for path in paths if path.startswith(base + os.sep) and (os.path.isfile(path) or os.path.islink(path)))
+
+
+def recorded(dist):
+    try:
+        with open(os.path.join(dist.path, "RECORD"), encoding="utf-8", newline="") as file:
+            return [row[0] for row in csv.reader(file) if row]
+    except OSError:
+        pass
+    try:
+        with open(os.path.join(dist.path, "installed-files.txt"), encoding="utf-8") as file:
+            return [os.path.relpath(os.path.join(dist.path, line.strip()), dist.location) for line in file if line.strip()]
+    except OSError:
+        raise Trouble(f"{dist.name} {dist.version} in {dist.location} has no list of its files, so nothing can replace or remove it") from None
+
+
+def existing_parent(path):
+    while not os.path.isdir(path):
+        path = os.path.dirname(path)
+    return path
+
+
+def refuse_foreign(folders):
+    """Renaming needs the right to write in each directory: find out before the first one."""
+    for folder in folders:
+        if os.path.isdir(folder) and not os.access(folder, os.W_OK | os.X_OK):
+            if os.statvfs(folder).f_flag & os.ST_RDONLY:
+                raise Trouble(f"{folder} is on a read-only file system")
+            owner = os.stat(folder).st_uid
+            raise Trouble(f"{folder} belongs to uid {owner} and uid {os.getuid()} may not write there; `repair: true` mends that")
+
+
+def mend(request):
+    """Give everything in a user base to its user (as root), and remove what broken installations left (as anybody)."""
+    for path in request["foreign"]:
+        os.lchown(path, request["uid"], request["gid"])
+    for path in request["leftovers"]:
+        if os.path.isdir(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            os.remove(path)
+    return {}
