@@ -191,6 +191,11 @@ def test_an_arbitrary_uid_of_group_0_gets_the_name(run):
     assert done.stdout.split() == ["1234", "jovyan", "written"]
 
 
+def test_an_arbitrary_uid_of_group_0_gets_the_wanted_name(run):
+    done = run("--user", "1234:0", "--group-add", "users", *env("NB_USER=alice"), command=["bash", "-c", "id --user --name; echo $HOME"])
+    assert done.stdout.split() == ["alice", "/home/jovyan"]
+
+
 def test_an_arbitrary_uid_can_serve(start):
     start("--user", "1234:5678", "--group-add", "users").ready()
 
@@ -449,10 +454,17 @@ def test_failing_hook_is_passed_over(run, tmp_path, name, text):
     assert name in done.stderr
 
 
-def test_sourced_hook_that_exits_ends_the_start(run, tmp_path):
-    done = run(*hook(tmp_path, "50-exit.sh", "exit 4"), command=["echo", "started"], check=False)
-    assert done.returncode == 4
-    assert done.stdout == ""
+@pytest.mark.parametrize(("text", "status"), [("exit 4", 4), ("set -e\nfalse\n", 1)])
+def test_sourced_hook_that_exits_ends_the_start(run, tmp_path, text, status):
+    done = run(*hook(tmp_path, "50-exit.sh", text), command=["echo", "started"], check=False)
+    assert done.returncode == status
+    assert "started" not in done.stdout.splitlines()
+
+
+def test_hook_s_own_strictness_ends_with_it(run, tmp_path):
+    first = hook(tmp_path, "50-strict.sh", "set -e")
+    second = hook(tmp_path, "60-careless.sh", "false; true")
+    assert run(*first, *second, command=["echo", "started"]).stdout.splitlines()[-1] == "started"
 
 
 # -- 1.5 Health ---------------------------------------------------------------------------------------------------------

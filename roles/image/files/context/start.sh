@@ -16,9 +16,10 @@ fail() { echo "start.sh: ERROR: $*" >&2; exit 1; }
 on() { [[ "${1,,}" =~ ^(yes|true|1)$ ]]; }
 
 # Run what lies in a directory, in the order of the names: *.sh here, so that it can set variables, executables as
-# commands. One that fails is reported and passed over; one that calls exit ends the start.
+# commands. One that fails is reported and passed over; one that calls exit, or fails under its own set -e, ends the
+# start (so no `source ... ||` here: in such a context set -e means nothing).
 run_hooks() {
-    local hook
+    local hook status
     for hook in "$1"/*; do
         if [ -d "$hook" ] || [ ! -e "$hook" ]; then
             continue
@@ -26,8 +27,10 @@ run_hooks() {
             info "sourcing $hook"
             set +e
             # shellcheck source=/dev/null
-            source "$hook" || warn "$hook failed with status $?, going on without it"
+            source "$hook"
+            status=$?
             set -e
+            [ "$status" = 0 ] || warn "$hook failed with status $status, going on without it"
         elif [ -x "$hook" ]; then
             info "running $hook"
             "$hook" || warn "$hook failed with status $?, going on without it"
@@ -54,6 +57,7 @@ unset_variables() {
 set_up_user() {
     if [ "$NB_USER" = root ]; then
         [ "$NB_UID:$NB_GID" = 0:0 ] || fail "NB_USER=root needs NB_UID=0 and NB_GID=0 as well."
+        sed --in-place 's,^\(root:.*\):/root:,\1:/home/root:,' /etc/passwd
         return
     fi
     if ! id "$NB_USER" &>/dev/null; then
@@ -123,8 +127,11 @@ grant_sudo() {
 # Steps of a start as anybody else
 # ---------------------------------------------------------------------------------------------------------------------
 say_what_needs_root() {
-    if [ "$NB_USER" != jovyan ] || [ "$NB_UID" != "$(id -u)" ] || [ "$NB_GID" != "$(id -g)" ]; then
-        warn "running as $(id -u):$(id -g); NB_USER=$NB_USER, NB_UID=$NB_UID and NB_GID=$NB_GID need a start as root."
+    if [[ ! "$NB_USER" =~ ^(jovyan|$(id -un 2>/dev/null))$ ]]; then
+        warn "NB_USER=$NB_USER needs a start as root."
+    fi
+    if [[ ! "$NB_UID:$NB_GID" =~ ^(1000|$(id -u)):(100|$(id -g))$ ]]; then
+        warn "NB_UID=$NB_UID and NB_GID=$NB_GID need a start as root."
     fi
     if on "$GRANT_SUDO"; then
         warn "GRANT_SUDO needs a start as root."
@@ -137,15 +144,15 @@ say_what_needs_root() {
     fi
 }
 
-# A uid without a name breaks ssh, git and getpass: jovyan becomes the name of whoever runs here.
+# A uid without a name breaks ssh, git and getpass. It gets the user's name, and the image's own user another.
 name_this_uid() {
     local lines
     if id --user --name &>/dev/null; then
         return
     elif [ -w /etc/passwd ]; then
-        info "jovyan is uid $(id -u) from now on"
-        lines=$(sed "s,^jovyan:.*,jovyan:x:$(id -u):$(id -g)::/home/jovyan:/bin/bash," /etc/passwd)
-        echo "$lines" > /etc/passwd
+        info "$NB_USER is uid $(id -u) from now on"
+        lines=$(sed 's/^jovyan:/image-user:/' /etc/passwd)
+        printf '%s\n' "$lines" "$NB_USER:x:$(id -u):$(id -g)::/home/jovyan:/bin/bash" > /etc/passwd
     else
         warn "uid $(id -u) has no name, and /etc/passwd is not writable: give group 0 to this user."
     fi
@@ -176,8 +183,8 @@ if [ "$(id -u)" = 0 ]; then
     exec setpriv --reuid "$NB_UID" --regid "$NB_GID" --init-groups -- "$@"
 fi
 
-say_what_needs_root
 name_this_uid
+say_what_needs_root
 run_hooks /usr/local/bin/before-notebook.d
 unset_variables
 info "running as $(id -un 2>/dev/null || id -u): $1"
