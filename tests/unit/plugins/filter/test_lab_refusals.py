@@ -1,0 +1,166 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One sentence for each thing that cannot work, none where all is well."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ansible_collections.mlenv.jupyter.plugins.filter.lab_refusals import FilterModule
+
+refusals = FilterModule().filters()["lab_refusals"]
+
+WANTED = {
+    "state": "started",
+    "check_mode": False,
+    "name": "lab",
+    "image": "example.com/jupyter/minimal-notebook:2026-11-16",
+    "port": 28888,
+    "bind_address": "127.0.0.1",
+    "base_url": "/",
+    "user": "jovyan",
+    "memory": "",
+    "shm_size": "1g",
+    "umask": "",
+    "token": "",
+    "env": {},
+    "volumes": [],
+    "requirements": "",
+    "requirements_file": "",
+    "constraints": "",
+    "constraints_file": "",
+    "ca_certificates": "",
+    "missing_certificates": [],
+}
+LOOK = {
+    "engine": {"available": True, "reason": ""},
+    "requests": True,
+    "euid": 0,
+    "owner": {"name": "alice", "lab_uid": 1001, "lab_gid": 1001},
+    "image": {"present": True, "jupyter": True},
+    "container": {"exists": False, "managed": False, "jupyter": False},
+    "work_dir": {"path": "/home/alice/work", "type": "absent", "uid": None},
+    "port_holder": "",
+    "packages": None,
+}
+
+
+def said(wanted=(), **look):
+    return refusals({**WANTED, **dict(wanted)}, {**LOOK, **look})
+
+
+def test_nothing_to_refuse():
+    assert said() == []
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        {"bind_address": "::1"},
+        {"bind_address": "0.0.0.0"},
+        {"port": "1"},
+        {"port": 65535},
+        {"memory": "512m"},
+        {"memory": "1.5G"},
+        {"memory": "1073741824"},
+        {"umask": "027"},
+        {"umask": "0027"},
+        {"base_url": "/teams/alice_1/"},
+        {"user": "alice"},
+        {"user": "_alice-2"},
+        {"token": "twelve-chars"},
+        {"env": {"GRANT_SUDO": True, "NOTEBOOK_ARGS": "--ServerApp.max_body_size=1"}},
+        {"volumes": ["/data:/data:ro", "cache:/home/jovyan/.cache"]},
+        {"user": "alice", "volumes": ["/data:/home/alice/data"]},
+        {"requirements": "r.txt", "requirements_file": "/etc/r.txt"},
+        {"ca_certificates": "-----BEGIN CERTIFICATE-----\n..."},
+    ],
+)
+def test_what_works_is_not_refused(wanted):
+    assert said(wanted) == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "sentence"),
+    [
+        ({"name": "my lab"}, "lab_name my lab is no name"),
+        ({"name": "-lab"}, "lab_name -lab is no name"),
+        ({"port": 0}, "lab_port 0 is no port"),
+        ({"port": 65536}, "lab_port 65536 is no port"),
+        ({"bind_address": "localhost"}, "lab_bind_address localhost is no IP address"),
+        ({"user": "root"}, "lab_user root is no name"),
+        ({"user": "Alice"}, "lab_user Alice is no name"),
+        ({"memory": "lots"}, "lab_memory lots is no amount of memory"),
+        ({"memory": "-1g"}, "lab_memory -1g is no amount of memory"),
+        ({"shm_size": ""}, "lab_shm_size  is no amount of memory"),
+        ({"umask": "rwx"}, "lab_umask rwx is no umask"),
+        ({"umask": "23"}, "lab_umask 23 is no umask"),
+        ({"umask": "0o27"}, "lab_umask 0o27 is no umask"),
+        ({"base_url": "/a b/"}, "lab_base_url /a b/ is no path"),
+        ({"token": "short"}, "lab_token is too short"),
+        ({"token": "long enough but with spaces"}, "lab_token is too short to be safe, or holds spaces"),
+        ({"env": {"NB_UID": 0}}, "lab_env sets NB_UID, which the lab sets itself: use lab_owner"),
+        ({"env": {"JUPYTER_TOKEN": "x"}}, "use lab_token for it"),
+        ({"env": {"NOTEBOOK_ARGS": "--IdentityProvider.token=''"}}, "lab_env.NOTEBOOK_ARGS holds a token"),
+        ({"user": "alice", "volumes": ["/data:/home/jovyan/data"]}, "but lab_user moves the home to /home/alice"),
+        ({"requirements": "r.txt"}, "lab_requirements r.txt is not on the controller"),
+        ({"constraints": "c.txt"}, "lab_constraints c.txt is not on the controller"),
+        ({"missing_certificates": ["/x.crt"]}, "lab_ca_certificates names /x.crt, which is not on the controller"),
+        ({"ca_certificates": "nothing"}, "files without a certificate"),
+        ({"image": ""}, "No image is named"),
+    ],
+)
+def test_value_that_cannot_work(wanted, sentence):
+    [only] = said(wanted)
+    assert sentence in only
+    # What is wrong, and what to do.
+    assert re.fullmatch(r"[^\n]+: [^\n]+\.", only)
+
+
+@pytest.mark.parametrize(
+    ("look", "sentence"),
+    [
+        ({"engine": {"available": False, "reason": "No engine answers."}}, "No engine answers."),
+        ({"requests": False}, "need the Python library requests"),
+        ({"image": {"present": False, "jupyter": False}}, "is not on this host: run role mlenv.jupyter.image"),
+        ({"image": {"present": True, "jupyter": False}}, "is not a Jupyter image"),
+        ({"packages": {"malformed": [{"text": "a b", "where": "line 3", "why": "two words"}]}}, "a b (line 3) is no requirement: two words."),
+        ({"container": {"exists": True, "managed": False, "jupyter": False}}, "Container lab exists and is no Jupyter lab"),
+        ({"port_holder": "process nginx (pid 1)"}, "Port 28888 of 127.0.0.1 is taken by process nginx (pid 1)"),
+        ({"work_dir": {"path": "/x", "type": "file", "uid": 1001}}, "lab_work_dir /x is a file, not a directory"),
+        ({"work_dir": {"path": "/x", "type": "directory", "uid": 5}}, "belongs to uid 5, but the lab would write there as uid 1001"),
+    ],
+)
+def test_host_on_which_it_cannot_work(look, sentence):
+    [only] = said(**look)
+    assert sentence in only
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        {"container": {"exists": True, "managed": True, "jupyter": False}},
+        {"container": {"exists": True, "managed": False, "jupyter": True}},
+        {"work_dir": {"path": "/x", "type": "directory", "uid": 1001}},
+    ],
+)
+def test_host_on_which_it_works(look):
+    assert said(**look) == []
+
+
+def test_check_mode_runs_to_the_end_on_a_bare_host():
+    bare = {"engine": {"available": False, "reason": "No engine answers."}, "requests": False, "image": {"present": False, "jupyter": False}}
+    assert said({"check_mode": True}, **bare) == []
+
+
+@pytest.mark.parametrize("state", ["stopped", "absent"])
+def test_a_lab_that_shall_not_run_needs_its_name_and_an_engine_alone(state):
+    assert said({"state": state, "image": "", "port": 0, "token": "short"}, port_holder="process nginx (pid 1)") == []
+    assert said({"state": state}, engine={"available": False, "reason": "No engine answers."}) == ["No engine answers."]
+    assert len(said({"state": state, "name": "my lab"})) == 1
+
+
+def test_all_sentences_come_at_once():
+    assert len(said({"port": 0, "umask": "x", "memory": "lots"})) == 3
