@@ -55,6 +55,15 @@ class Lab:
         return pathlib.Path(self.mounts["/etc/mlenv"], "token").read_text(encoding="ascii")
 
     @property
+    def processes(self) -> list:
+        """Number on the host, uid and command of all that runs in the lab."""
+        return [line.split(maxsplit=2) for line in HOST.check_output("docker top %s -eo pid,uid,args", self.name).splitlines()[1:]]
+
+    @property
+    def server_pid(self) -> str:
+        return next(pid for pid, _uid, command in self.processes if "jupyter-lab" in command and "sudo" not in command)
+
+    @property
     def url(self) -> str:
         inspect = self.inspect
         labels, [[binding]] = inspect["Config"]["Labels"], inspect["HostConfig"]["PortBindings"].values()
@@ -78,6 +87,8 @@ class Lab:
                 return answer.status, json.loads(answer.read())
         except urllib.error.HTTPError as refusal:
             return refusal.code, {}
+        except OSError:
+            return 0, {}  # nobody answers
 
     def opens(self, **asked) -> bool:
         return self.ask(**asked)[0] == 200
@@ -110,18 +121,20 @@ class Run:
         return found
 
 
-def play(playbook: str | pathlib.Path = SHARED / "lab.yml", *options: str, **variables) -> Run:
-    """Run a playbook on the scenario's inventory; the variables go before all others."""
-    command = ["ansible-playbook", "--inventory", os.environ["MOLECULE_INVENTORY_FILE"], *options, "--extra-vars", json.dumps(variables), str(playbook)]
+def play(playbook: str | pathlib.Path | None = None, *options: str, **variables) -> Run:
+    """Run a playbook, the role on the scenario's labs if none is named. The variables go before all others."""
+    inventory, playbook = STATE / "inventory", playbook or SHARED / "lab.yml"
+    command = ["ansible-playbook", f"--inventory={inventory}", f"--extra-vars={json.dumps(variables)}", *options, str(playbook)]
     env = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
     done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     print(done.stdout)  # pytest shows it if the test fails
+    assert "no hosts matched" not in done.stdout
     return Run(done.returncode, done.stdout)
 
 
-def converge(**variables) -> Run:
+def converge(*options: str, **variables) -> Run:
     """Bring the scenario's labs into their state: it must succeed."""
-    run = play(**variables)
+    run = play(None, *options, **variables)
     assert run.rc == 0, run.failures
     return run
 

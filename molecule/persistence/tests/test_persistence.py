@@ -1,0 +1,67 @@
+"""A package and a notebook outlive the container, its image, and the server."""
+
+import pathlib
+
+import pytest
+from helpers import HOST, Lab, converge, wait_until
+
+LAB = Lab("molecule-persistence")
+
+
+@pytest.fixture(scope="module", name="notebook", autouse=True)
+def fixture_notebook():
+    """Somebody installs a package of their own, and makes a notebook on the page."""
+    installed = LAB.run("pip", "install", "--user", "--quiet", "toolz")
+    assert installed.rc == 0, installed.stderr
+    status, notebook = LAB.ask("api/contents", data={"type": "notebook"})
+    assert status == 201
+    return pathlib.Path(LAB.mounts["/home/jovyan/work"], notebook["path"])
+
+
+def all_there(notebook) -> bool:
+    assert wait_until(LAB.opens)
+    assert LAB.run("python3", "-c", "import cowsay, toolz").rc == 0
+    assert LAB.run("cowsay", "-t", "moo").rc == 0
+    assert LAB.ask(f"api/contents/{notebook.name}")[0] == 200
+    return notebook.is_file()
+
+
+def test_restart(notebook):
+    HOST.check_output("docker restart %s", LAB.name)
+    assert all_there(notebook)
+    assert converge().changed == []
+
+
+def test_server_killed(notebook):
+    since = LAB.inspect["State"]["StartedAt"]
+    HOST.check_output("kill -9 %s", LAB.server_pid)
+    assert wait_until(lambda: LAB.inspect["State"]["StartedAt"] != since)
+    assert all_there(notebook)
+    assert converge().changed == []
+
+
+def test_container_removed(notebook):
+    HOST.check_output("docker rm --force %s", LAB.name)
+    assert converge().changed == ["Make and start the container"]
+    assert all_there(notebook)
+
+
+def test_volume_lost(notebook):
+    """The packages of the list are back in the same run; those of nobody's list were on the volume alone."""
+    HOST.check_output("docker rm --force %s", LAB.name)
+    HOST.check_output("docker volume rm %s-data", LAB.name)
+    assert "Install the packages as the lab's user" in converge().changed
+    assert LAB.run("python3", "-c", "import cowsay").rc == 0
+    assert LAB.run("python3", "-c", "import toolz").rc == 1
+    assert LAB.run("pip", "install", "--user", "--quiet", "toolz").rc == 0
+    assert all_there(notebook)
+
+
+def test_another_image(notebook):
+    before = LAB.inspect["Image"]
+    run = converge(lab_image="mlenv-test:scipy")
+    assert "Make and start the container" in run.changed
+    assert LAB.inspect["Image"] != before
+    assert LAB.run("python3", "-c", "import sklearn").rc == 0
+    assert all_there(notebook)
+    assert converge(lab_image="mlenv-test:scipy").changed == []
