@@ -50,7 +50,7 @@ gates: ## Our own rules: documented is what exists, it builds, installs, and run
 	$(PYTEST) tests/gates
 
 unit: ## Unit tests
-	$(PYTEST) tests/unit
+	$(PYTEST) -n 2 tests/unit
 
 sanity: ## ansible-test: sanity, and the unit tests under the oldest Python of this machine
 	$(PYTEST) tests/suites/test_sanity.py
@@ -63,7 +63,7 @@ image: ## Build the images that the tests below use, by our own role
 
 contract: export MLENV_IMAGE ?= mlenv-test:minimal
 contract: ## An image behaves as Jupyter Docker Stacks do (another: make contract MLENV_IMAGE=name)
-	$(PYTEST) tests/contract
+	$(PYTEST) -n 4 tests/contract
 
 molecule: ## Every scenario (one: make molecule ARGS="-k default")
 	$(PYTEST) tests/suites/test_molecule.py
