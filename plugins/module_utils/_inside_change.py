@@ -21,8 +21,9 @@ import sys
 import tempfile
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import Dist, Look, archive_hashes, dists_in, older_sites, versions
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import pins, pip_install, refuse_image_conflicts
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Job, pins, pip_install, protected
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, existing_parent, files_of, recorded, refuse_foreign
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_uv import can_stand_in, find_uv, uv_install
 
 
 def change(request):
@@ -54,6 +55,7 @@ def transaction(request, base, stage):
         answer.update(argv=done.argv, rc=done.rc, out=done.out, err=done.err)
         if done.rc:
             return answer
+        answer["installer"] = os.path.basename(done.argv[0]) if done.argv[0] != sys.executable else "pip"
         staged = really_new(done.dists, user, request, stage)
         look.environment.user.update(staged)
         look.follow()
@@ -119,35 +121,46 @@ def needs_installer(request, look):
 
 
 def install(request, base, stage, look, found, older):
-    if not found["pip"]:
-        raise Trouble(f"its Python {found['python']} ({sys.executable}) has no pip")
-    if request["check"] and version_tuple(found["pip"]) < (22, 2):
-        raise Trouble(f"check mode needs pip 22.2 or later, and it has pip {found['pip']}")
-    image = []
+    """Fill the stage with what is missing, in versions that the image allows."""
+    bounds = {}
     if request["protect_image"]:
         # Where a user package hides the image's own already, somebody has allowed that: leave it as it is.
-        visible = {name: found["user_packages"].get(name, version) for name, version in found["image_packages"].items()}
-        refuse_image_conflicts(look.wanted, visible)
-        image = pins(look.packaging, visible)
+        bounds = protected(look, {name: found["user_packages"].get(name, version) for name, version in found["image_packages"].items()})
     again = look.asked_for() if request["state"] == "forcereinstall" else ()
-    hidden = {os.path.basename(look.environment.user[name].path) for name in again}
-    if not older:
-        return pip_install(request, stage, base, hidden, image)
-    request = {**request, "lines": request["lines"] + [["migrate", text] for text in older.wanted(request)]}
-    bounds = older.bounds()
+    visible = {name: dist for name, dist in {**look.environment.image, **look.environment.user}.items() if name not in again}
+    upgrade = sorted({wanted.name for wanted in look.wanted if wanted.name}) if request["state"] == "latest" else []
+    lines, loose = (older.wanted(request), older.bounds()) if older else ([], {})
     while True:
-        done = pip_install(request, stage, base, hidden, image + pins(look.packaging, bounds))
-        if not done.rc or not bounds:
+        job = Job(request, base, stage, visible, upgrade, lines, pins(look.packaging, {**bounds, **loose}))
+        done = run_installer(request["installer"], job, found)
+        if not done.rc or not loose:
             return done
-        # An old version that is not to be had for this Python: let go of it, or of all if pip does not say which.
-        blamed = [name for name in bounds if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", done.err.lower().replace("_", "-"))]
-        bounds = {name: version for name, version in bounds.items() if blamed and name not in blamed}
+        # An old version that is not to be had for this Python: let go of it, or of all if nobody says which.
+        blamed = [name for name in loose if re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", done.err.lower().replace("_", "-"))]
+        loose = {name: version for name, version in loose.items() if blamed and name not in blamed}
         empty(stage)
 
 
+def run_installer(installer, job, found):
+    """uv where it gives the same result, else pip. What uv cannot do, pip tries again, and its words are the ones to explain."""
+    uv = find_uv(job.base)
+    if installer == "uv" and not uv:
+        raise Trouble("it has no uv, and the task asks for it")
+    if installer == "uv" or (installer == "auto" and uv and can_stand_in(job)):
+        done = uv_install(job, uv)
+        if installer == "uv" or not done.rc:
+            return done
+        empty(job.stage)
+    if not found["pip"]:
+        raise Trouble(f"its Python {found['python']} ({sys.executable}) has no pip")
+    if job.check and version_tuple(found["pip"]) < (22, 2):
+        raise Trouble(f"check mode needs pip 22.2 or later, and it has pip {found['pip']}")
+    return pip_install(job)
+
+
 def empty(folder):
-    for entry in os.listdir(folder):
-        shutil.rmtree(os.path.join(folder, entry))
+    shutil.rmtree(folder)
+    os.mkdir(folder)
 
 
 def really_new(dists, user, request, stage):

@@ -74,44 +74,64 @@ def run_child(argv, environment, descriptors, timeout):
         return child.returncode, out, err
 
 
-def pip_install(request, stage, base, hidden, image):
-    """`pip install --user` with the stage as its user base, and the true user site in its sight but for the hidden ones."""
+class Job:
+    """What an installer has to do: fill a stage with what is missing for these lines.
+
+    visible: the distributions that count as installed, by name. upgrade: names to bring to their newest version.
+    """
+
+    def __init__(self, request, base, stage, visible, upgrade=(), lines=(), bounds=()):
+        self.requirements = request["index_lines"] + [text for _where, text in request["lines"]] + list(lines)
+        self.constraints = [text for _where, text in request["constraints"]] + list(bounds)
+        self.base, self.stage, self.visible, self.upgrade = base, stage, visible, upgrade
+        self.check, self.options, self.timeout = request["check"], request["pip_options"], request["timeout"]
+        self.compile = request["compile"]
+        self.follows = request["state"] == "exact"  # what the new packages need must be known, too
+        # Check mode writes nothing, not even a cache.
+        self.cache = base.cache if request["cache"] and not request["check"] else None
+
+    def texts(self):
+        return ["\n".join(lines) + "\n" for lines in (self.requirements, self.constraints, [])]
+
+
+def pip_install(job):
+    """`pip install --user` with the stage as its user base, and the visible part of the true user site in its sight."""
     environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONNOUSERSITE", "PIP_USER", "PIP_TARGET", "PIP_PREFIX")}
     environment.update(
-        PYTHONUSERBASE=stage,
+        PYTHONUSERBASE=job.stage,
         PIP_BREAK_SYSTEM_PACKAGES="1",  # PEP 668 guards a system's Python; the user site is ours to fill
         PIP_DISABLE_PIP_VERSION_CHECK="1",
         PIP_NO_INPUT="1",
         PIP_PROGRESS_BAR="off",
     )
-    options = ["--user", "--no-warn-script-location", *(["--upgrade"] if request["state"] == "latest" else []), *request["pip_options"]]
-    requirements = request["index_lines"] + [text for _where, text in request["lines"]]
-    constraints = [text for _where, text in request["constraints"]] + image
-    texts = ["\n".join(requirements) + "\n", "\n".join(constraints) + "\n", ""]
-    with passed(texts) as descriptors, sight(stage, base, hidden):
+    options = ["--user", "--no-warn-script-location"]
+    options += ["--upgrade"] if job.upgrade else []
+    options += [] if job.compile else ["--no-compile"]
+    options += ["--cache-dir", os.path.join(job.cache, "pip")] if job.cache else ["--no-cache-dir"]
+    with passed(job.texts()) as descriptors, sight(job):
         names = [f"/proc/self/fd/{descriptor}" for descriptor in descriptors]
-        if request["check"]:
-            options += ["--dry-run", "--no-cache-dir", "--report", names[2]]
-        argv = [sys.executable, "-m", "pip", "install", *options, "-r", names[0], "-c", names[1]]
-        rc, out, err = run_child(argv, environment, descriptors, request["timeout"])
+        options += ["--dry-run", "--report", names[2]] if job.check else []
+        argv = [sys.executable, "-m", "pip", "install", *options, *job.options, "-r", names[0], "-c", names[1]]
+        rc, out, err = run_child(argv, environment, descriptors, job.timeout)
         report = []
-        if request["check"] and rc == 0:
+        if job.check and rc == 0:
             with open(names[2], encoding="utf-8") as file:
                 report = [Planned(item) for item in json.load(file)["install"]]
-    dists = {planned.name: planned for planned in report} if request["check"] else dists_in(base.site_in(stage))
+    dists = {planned.name: planned for planned in report} if job.check else dists_in(job.base.site_in(job.stage))
     return Done(argv, rc, out, err, dists)
 
 
 @contextlib.contextmanager
-def sight(stage, base, hidden):
-    """Let a Python with the stage as its user base see the true user site, but for the hidden entries."""
-    links = os.path.join(stage, "sight")
+def sight(job):
+    """Let a Python with the stage as its user base see the true user site, but for packages that are not visible."""
+    links = os.path.join(job.stage, "sight")
     os.makedirs(links)
-    os.makedirs(base.site_in(stage))
-    for entry in os.listdir(base.site) if os.path.isdir(base.site) else []:
+    os.makedirs(job.base.site_in(job.stage))
+    hidden = {os.path.basename(dist.path) for name, dist in dists_in(job.base.site).items() if name not in job.visible}
+    for entry in os.listdir(job.base.site) if os.path.isdir(job.base.site) else []:
         if entry not in hidden:
-            os.symlink(os.path.join(base.site, entry), os.path.join(links, entry))
-    path = os.path.join(base.site_in(stage), "sight.pth")
+            os.symlink(os.path.join(job.base.site, entry), os.path.join(links, entry))
+    path = os.path.join(job.base.site_in(job.stage), "sight.pth")
     with open(path, "w", encoding="utf-8") as file:
         file.write(links + "\n")
     yield
@@ -129,9 +149,32 @@ def pins(packaging, packages):
     return found
 
 
-def refuse_image_conflicts(wanted, image):
-    """A requirement that contradicts the image is refused by name, before anybody asks the network."""
-    for one in wanted:
-        version = image.get(one.name)
+# What opens the page and runs the cells.
+SERVER = ("ipykernel", "jupyter-server", "jupyterhub", "jupyterlab", "nbclassic", "notebook")
+
+
+def needed_by_server(environment):
+    """Names of the image's packages without which its server does not start; all of them, if it has no server that we know."""
+    needed, queue = set(), [name for name in SERVER if name in environment.image]
+    if not queue:
+        return set(environment.image)
+    while queue:
+        name = queue.pop()
+        if name in environment.image and name not in needed:
+            needed.add(name)
+            dependencies = [environment.wanted(text) for text in environment.image[name].requires]
+            queue += [dependency.name for dependency in dependencies if dependency.applies()]
+    return needed
+
+
+def protected(look, visible):
+    """The versions to keep, out of the visible ones of the image's packages: all, but for those that are asked for by name in
+    another version. Raises Trouble if the server needs one of these, before anybody asks the network."""
+    otherwise = {}
+    for one in look.wanted:
+        version = visible.get(one.name)
         if version and one.applies() and one.specifier and not one.specifier.contains(version, prereleases=True):
-            raise Trouble(f"{one.text} conflicts with the image's own {one.name} {version}, which the server may need; `protect_image: false` allows it")
+            otherwise[one.name] = one
+    for name in sorted(needed_by_server(look.environment) & set(otherwise)):
+        raise Trouble(f"{otherwise[name].text} conflicts with the image's own {name} {visible[name]}, which its server needs; `protect_image: false` allows it")
+    return {name: version for name, version in visible.items() if name not in otherwise}

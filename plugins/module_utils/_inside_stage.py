@@ -39,6 +39,7 @@ class Base:
         self.own = os.path.join(self.path, OWN_DIRECTORY)
         self.stage = os.path.join(self.own, "stage")
         self.trash = os.path.join(self.own, "trash")
+        self.cache = os.path.join(self.own, "cache")
         self.journal = os.path.join(self.own, JOURNAL)
 
     def site_in(self, stage):

@@ -14,7 +14,7 @@ import shlex
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside, _inside_change, _inside_install, _inside_stage
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside, _inside_change, _inside_install, _inside_stage, _inside_uv
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip_errors import explain
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import command, parse_probe
@@ -22,7 +22,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import
 
 # What is sent into a container to look, and to change; later ones import earlier ones.
 LOOK = [_inside]
-CHANGE = [_inside, _inside_stage, _inside_install, _inside_change]
+CHANGE = [_inside, _inside_stage, _inside_install, _inside_uv, _inside_change]
 # With these, pip does something although every requirement holds.
 DECISIVE = ("-U", "--upgrade", "--force-reinstall", "-I", "--ignore-installed", "-r", "--requirement", "-c", "--constraint")
 # With these, it would not fill the lab's user site any more.
@@ -49,6 +49,9 @@ class Wish:
     index_lines: list = field(default_factory=list)
     pip_options: list = field(default_factory=list)
     protect_image: bool = True
+    installer: str = "auto"
+    cache: bool = True
+    compile: bool = True
     timeout: int = 600
 
     @classmethod
@@ -69,6 +72,9 @@ class Wish:
             index_lines(params),
             extra_options(params["extra_args"]),
             params["protect_image"],
+            params["installer"],
+            params["cache"],
+            params["compile"],
             params["timeout"],
         )
 
@@ -89,6 +95,9 @@ class Wish:
             "index_lines": self.index_lines,
             "pip_options": self.pip_options,
             "protect_image": self.protect_image,
+            "installer": self.installer,
+            "cache": self.cache,
+            "compile": self.compile,
             "timeout": self.timeout,
             "force": self.pip_decides,
             "check": check,
@@ -194,7 +203,7 @@ def ensure(packages: Packages, wish: Wish, check: bool) -> dict:
     if answer.get("rc"):
         raise PipError(explain(answer["out"], answer["err"]), rc=answer["rc"], **told)
     result["migrated"] = answer["migrated"]
-    return {**outcome(result, differences(answer)), "restart_recommended": answer["restart"], **told}
+    return {**outcome(result, differences(answer)), "restart_recommended": answer["restart"], "installer": answer.get("installer"), **told}
 
 
 def nothing_to_do(wish: Wish, found: dict, check: bool) -> bool:
@@ -224,6 +233,7 @@ def outcome(result: dict, changes: dict) -> dict:
         "packages": changes,
         "diff": {side: "".join(f"{name}=={pair[side]}\n" for name, pair in changes.items() if pair[side]) for side in ("before", "after")},
         "restart_recommended": False,
+        "installer": None,
         "cmd": [],
         "stdout": "",
         "stderr": "",

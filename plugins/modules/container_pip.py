@@ -119,6 +119,26 @@ options:
       - With V(false), a package may replace one of the image's in the eyes of Python.
     type: bool
     default: true
+  installer:
+    description:
+      - What installs. V(auto) takes uv if the container has it and neither O(extra_args) nor the container's pip configuration holds
+        anything that only pip understands, and pip otherwise. What uv cannot install is tried again with pip.
+      - The packages end up in the same place, with the same protection of the image.
+    type: str
+    choices: [auto, uv, pip]
+    default: auto
+  cache:
+    description:
+      - Keep downloaded packages in the user base, on the volume of the packages. So they come back without the network, and quickly.
+        uv's cache and the installed packages share their space on the disk.
+    type: bool
+    default: true
+  compile:
+    description:
+      - Compile to bytecode while installing. It takes most of the time of a large installation. Without it, the first import of each
+        module takes longer.
+    type: bool
+    default: true
   extra_args:
     description:
       - More options for C(pip install).
@@ -213,6 +233,10 @@ restart_recommended:
     - In check mode it can only tell from the names, not from the contents of what would be installed.
   returned: success
   type: bool
+installer:
+  description: What installed, V(uv) or V(pip). Null if nothing had to be installed.
+  returned: success
+  type: str
 cmd:
   description: The installer's command in the container. Empty if nothing had to be done.
   returned: always
@@ -252,6 +276,9 @@ def main() -> None:
             "find_links": {"type": "list", "elements": "str"},
             "no_index": {"type": "bool", "default": False},
             "protect_image": {"type": "bool", "default": True},
+            "installer": {"type": "str", "choices": ["auto", "uv", "pip"], "default": "auto"},
+            "cache": {"type": "bool", "default": True},
+            "compile": {"type": "bool", "default": True},
             "extra_args": {"type": "str"},
             "executable": {"type": "str"},
             "user": {"type": "str"},

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import os
+import pathlib
 
 import pytest
-
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside_stage
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import dists_in
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, files_of
@@ -41,7 +41,8 @@ def unpack(version, folder, tmp_path):
 
 
 def contents(base):
-    return {os.path.relpath(path, base.site): open(path, encoding="utf-8").read() for dist in dists_in(base.site).values() for path in files_of(dist, base.path)}
+    paths = [path for dist in dists_in(base.site).values() for path in files_of(dist, base.path)]
+    return {os.path.relpath(path, base.site): pathlib.Path(path).read_text(encoding="utf-8") for path in paths}
 
 
 def strays(base):

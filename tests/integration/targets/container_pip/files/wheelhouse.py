@@ -69,6 +69,7 @@ WHEELS = [
     Wheel("TW_Odd.Name", "0.1"),
     Wheel("tw-old-b", "1.0", requires=("tw-b<1.5",)),
     Wheel("tw-new-b", "1.0", requires=("tw-b>=1.5",)),
+    Wheel("tw-spare", "1.0"),
     Wheel("tw-files", "1.0", files={"tw_files_data/old.txt": "old", "tw_files_data/both.txt": "1"}),
     Wheel("tw-files", "2.0", files={"tw_files_data/new.txt": "new", "tw_files_data/both.txt": "2"}),
     Wheel("tw-server", "1.0", files={"tw_server-1.0.data/data/etc/jupyter/jupyter_server_config.d/tw.json": "{}"}),

@@ -1,0 +1,131 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs inside the container to fill a stage with uv, so that the result is the one that pip would give.
+
+Private to the collection. uv knows no user site, but it takes the packages that it finds in its --prefix for
+installed: so the stage gets the metadata of all that is visible, and keeps what uv adds.
+"""
+
+from __future__ import annotations
+
+import configparser
+import os
+import re
+import shutil
+import sys
+
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import canonical, dists_in
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Done, passed, run_child
+
+LENT = "LENT"  # in the metadata that was there before uv came
+TRANSLATED = ("index-url", "extra-index-url", "find-links", "no-index")
+# Settings of pip that say nothing about which package is installed.
+HARMLESS = """
+    break-system-packages cache-dir cert config-file constraint default-timeout disable-pip-version-check no-cache-dir no-color no-input
+    no-warn-script-location progress-bar quiet retries root-user-action timeout user verbose
+""".split()
+
+
+def find_uv(base):
+    return shutil.which("uv") or shutil.which("uv", path=os.path.join(base.path, "bin"))
+
+
+def pip_settings():
+    """What pip would read from its files and from the environment: name -> text."""
+    home, settings = os.path.expanduser("~"), {}
+    places = ["/etc/pip.conf", "/etc/xdg/pip/pip.conf", f"{home}/.pip/pip.conf", f"{home}/.config/pip/pip.conf", f"{sys.prefix}/pip.conf"]
+    for place in [*places, os.environ.get("PIP_CONFIG_FILE", os.devnull)]:
+        parser = configparser.RawConfigParser()
+        parser.read(place)
+        for section in ("global", "install"):
+            settings.update({key.replace("_", "-"): value for key, value in (parser.items(section) if parser.has_section(section) else ())})
+    settings.update({key[4:].lower().replace("_", "-"): value for key, value in os.environ.items() if key.startswith("PIP_")})
+    return settings
+
+
+def can_stand_in(job):
+    """Whether uv would do the same as pip here: options and settings that only pip knows make it pip's work."""
+    return not job.options and all(name in HARMLESS or name in TRANSLATED for name in pip_settings())
+
+
+def lines_of(settings, requirements):
+    """pip's settings of where packages come from, as lines of a requirements file; an index of the task's own wins."""
+    lines = []
+    for name in TRANSLATED:
+        for value in settings.get(name, "").split():
+            if name == "no-index":
+                lines += ["--no-index"] if value.lower() in ("1", "true", "yes", "on") else []
+            elif name != "index-url" or not any(line.startswith("--index-url") for line in requirements):
+                lines.append(f"--{name} {value}")
+    return lines
+
+
+def uv_install(job, uv):
+    settings = pip_settings()
+    site = job.base.site_in(job.stage)
+    lend_metadata(job.visible, site)
+    environment = {key: value for key, value in os.environ.items() if key not in ("UV_PREFIX", "UV_TARGET", "VIRTUAL_ENV", "UV_SYSTEM_PYTHON")}
+    environment.update(UV_NO_PROGRESS="1", UV_PYTHON_DOWNLOADS="never", NO_COLOR="1")
+    if settings.get("cert"):
+        environment.setdefault("SSL_CERT_FILE", settings["cert"])
+    options = ["--prefix", job.stage, "--python", sys.executable, "--break-system-packages", "--index-strategy", "unsafe-best-match"]
+    options += [word for name in job.upgrade for word in ("--upgrade-package", name)]
+    # A dry run tells no dependencies. A stage for a check is thrown away in any case, so it may as well be filled.
+    dry = job.check and not job.follows
+    options += ["--compile-bytecode"] if job.compile and not job.check else []
+    options += ["--cache-dir", os.path.join(job.cache, "uv")] if job.cache else ["--no-cache"]
+    options += ["--require-hashes"] if any(" --hash" in line for line in job.requirements) else []
+    options += ["--dry-run"] if dry else []
+    job_texts = job.texts()
+    job_texts[0] = "".join(line + "\n" for line in lines_of(settings, job.requirements)) + job_texts[0]
+    constraints = [word for path in os.environ.get("PIP_CONSTRAINT", "").split() for word in ("-c", path)]
+    with passed(job_texts) as descriptors:
+        names = [f"/proc/self/fd/{descriptor}" for descriptor in descriptors]
+        argv = [uv, "pip", "install", *options, "-r", names[0], "-c", names[1], *constraints]
+        rc, out, err = run_child(argv, environment, descriptors, job.timeout)
+        if rc and job.cache:  # without the network, the cache may have it all
+            offline = run_child([*argv, "--offline"], environment, descriptors, job.timeout)
+            rc, out, err = offline if offline[0] == 0 else (rc, out, err)
+    take_back(job.stage, site)
+    return Done(argv, rc, out, err, foretold(err) if dry else dists_in(site))
+
+
+def lend_metadata(visible, site):
+    """Directories of metadata alone, with files that are links: uv may remove them, and reaches nothing through them."""
+    for dist in visible.values():
+        folder = os.path.join(site, f"{dist.name.replace('-', '_')}-{dist.version}.dist-info")
+        os.makedirs(folder)
+        files = {"METADATA": next((name for name in ("METADATA", "PKG-INFO") if os.path.exists(os.path.join(dist.path, name))), "")}
+        files.update({name: name for name in ("INSTALLER", "direct_url.json") if os.path.exists(os.path.join(dist.path, name))})
+        for name, origin in files.items():
+            os.symlink(os.path.join(dist.path, origin).rstrip("/"), os.path.join(folder, name))
+        with open(os.path.join(folder, "RECORD"), "w", encoding="utf-8") as record:
+            record.writelines(f"{os.path.basename(folder)}/{name},,\n" for name in [*files, LENT, "RECORD"])
+        with open(os.path.join(folder, LENT), "w", encoding="utf-8"):
+            pass
+
+
+def take_back(stage, site):
+    """Remove what was lent, and uv's own files in its prefix."""
+    for entry in os.listdir(site):
+        if os.path.exists(os.path.join(site, entry, LENT)):
+            shutil.rmtree(os.path.join(site, entry))
+    for entry in os.listdir(stage):
+        if not os.path.isdir(os.path.join(stage, entry)):
+            os.remove(os.path.join(stage, entry))
+
+
+class Foretold:
+    """A distribution that uv said it would install: it tells the name and the version only."""
+
+    direct_url: dict = {}
+    requires: tuple = ()
+
+    def __init__(self, name, version):
+        self.name, self.version = canonical(name), version
+
+
+def foretold(err):
+    found = [Foretold(*match) for match in re.findall(r"^ [+~] (\S+?)==(\S+)", err, re.MULTILINE)]
+    return {dist.name: dist for dist in found}
