@@ -28,7 +28,8 @@ def fixture_installed(tarball, tmp_path_factory):
     root = path / "ansible_collections"
     root.mkdir()
     (root / "community").symlink_to(COLLECTIONS / "community", target_is_directory=True)
-    env = {"ANSIBLE_COLLECTIONS_PATH": str(path), "ANSIBLE_HOME": str(path / "home"), "ANSIBLE_CONFIG": os.devnull}
+    (path / "ansible.cfg").touch()
+    env = {"ANSIBLE_COLLECTIONS_PATH": str(path), "ANSIBLE_HOME": str(path / "home"), "ANSIBLE_CONFIG": str(path / "ansible.cfg")}
     run("ansible-galaxy", "collection", "install", tarball, "--offline", "-p", path, cwd=path, **env)
     assert (root / "mlenv/jupyter/MANIFEST.json").is_file()
     return lambda *argv: run(*argv, cwd=path, **env)
