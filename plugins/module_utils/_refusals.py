@@ -56,7 +56,10 @@ def about_values(wanted: dict):
     except ValueError:
         yield f"lab_bind_address {wanted['bind_address']} is no IP address: use 127.0.0.1, or another address of the host."
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", wanted["user"]) or wanted["user"] == "root":
-        yield f"lab_user {wanted['user']} is no name for the lab's user: begin with a lower-case letter, use lower-case letters, digits, dashes and underscores, and not root."
+        yield (
+            f"lab_user {wanted['user']} is no name for the lab's user: use lower-case letters, digits, dashes and underscores, "
+            "begin with a letter, and leave root to the host."
+        )
     if wanted["memory"] and not AMOUNT.fullmatch(wanted["memory"]):
         yield f"lab_memory {wanted['memory']} is no amount of memory: write a number and a unit, as in 512m or 4g."
     if not AMOUNT.fullmatch(wanted["shm_size"]):
@@ -81,7 +84,10 @@ def about_files(wanted: dict):
     """Files that should be on the controller."""
     for variable in ("requirements", "constraints"):
         if wanted[variable] and not wanted[variable + "_file"]:
-            yield f"lab_{variable} {wanted[variable]} is not on the controller: name an existing file, from where Ansible was started, the inventory or the playbook."
+            yield (
+                f"lab_{variable} {wanted[variable]} is not on the controller: "
+                "name an existing file, from where Ansible was started, the inventory or the playbook."
+            )
     for path in wanted["missing_certificates"]:
         yield f"lab_ca_certificates names {path}, which is not on the controller: name existing PEM files."
     if wanted["ca_certificates"] and "-----BEGIN CERTIFICATE-----" not in wanted["ca_certificates"]:
