@@ -8,12 +8,17 @@ Private to the collection.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+from urllib.error import HTTPError
+from urllib.parse import unquote, urlsplit
+from urllib.request import Request, urlopen
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import canonical, dists_in
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Trouble
@@ -38,7 +43,7 @@ class Done:
 
 @contextlib.contextmanager
 def passed(texts):
-    """Texts as files that exist for a child alone and leave nothing behind (credentials may be in them)."""
+    """Texts as files that no directory has and that end with us: yields their paths, for a child and all that it starts."""
     descriptors = []
     try:
         for text in texts:
@@ -46,13 +51,67 @@ def passed(texts):
             descriptors.append(descriptor)
             with open(descriptor, "w", encoding="utf-8", closefd=False) as file:
                 file.write(text)
-        yield descriptors
+        yield [f"/proc/{os.getpid()}/fd/{descriptor}" for descriptor in descriptors]
     finally:
         for descriptor in descriptors:
             os.close(descriptor)
 
 
-def run_child(argv, environment, descriptors, timeout):
+def without_credentials(lines):
+    """The lines with the credentials of their URLs taken out, and these as the text of a netrc file.
+
+    In a URL they would be in the arguments of what pip starts to build a package, for everybody to see.
+    What a netrc cannot say (an odd character, a second password for the same host) stays where it was.
+    """
+    machines, plain = {}, []
+    for line in lines:
+        for match in re.finditer(r"(?<![+\w])https?://([^/@\s:]+):([^/@\s]+)@([^/:\s]+)", line):
+            login, password = (unquote(part) for part in match.groups()[:2])
+            if re.fullmatch(r"[\w.+~!$%&*=?^-]+", login + password) and machines.setdefault(match.group(3), (login, password)) == (login, password):
+                line = line.replace(match.group(0), match.group(0).replace(f"{match.group(1)}:{match.group(2)}@", ""))
+        plain.append(line)
+    return plain, "".join(f"machine {host} login {login} password {password}\n" for host, (login, password) in machines.items())
+
+
+def environment_for(job, netrc, **more):
+    """The container's environment, without what would lead an installer astray, with what the task wants."""
+    astray = ("PYTHONNOUSERSITE", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "UV_PREFIX", "UV_TARGET", "UV_SYSTEM_PYTHON", "VIRTUAL_ENV")
+    environment = {key: value for key, value in os.environ.items() if key not in astray}
+    if netrc:
+        environment["NETRC"] = netrc
+    if job.proxy:
+        environment.update(http_proxy=job.proxy, https_proxy=job.proxy)
+    if job.ca_certificates:
+        environment.update(dict.fromkeys(("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), job.ca_certificates))
+    return {**environment, **more}
+
+
+def refusals(job):
+    """Indexes that want other credentials, as lines of an error: pip takes that for an index without packages."""
+    for url in job.indexes:
+        parts = urlsplit(url)
+        request = Request(f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}/")
+        if parts.username:
+            credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+            request.add_header("Authorization", "Basic " + base64.b64encode(credentials.encode()).decode())
+        try:
+            urlopen(request, timeout=10).close()
+        except HTTPError as error:
+            if error.code in (401, 403):
+                yield f"{error.code} Error: {error.reason} for {request.full_url}\n"
+        except (OSError, ValueError):
+            continue
+
+
+def own_netrc():
+    try:
+        with open(os.environ.get("NETRC") or os.path.expanduser("~/.netrc"), encoding="utf-8") as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def run_child(argv, environment, timeout):
     """Run it to its end; at the timeout, it and all that it started are gone."""
     with subprocess.Popen(
         argv,
@@ -60,7 +119,6 @@ def run_child(argv, environment, descriptors, timeout):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
-        pass_fds=descriptors,
         start_new_session=True,
         encoding="utf-8",
         errors="replace",
@@ -81,7 +139,11 @@ class Job:
     """
 
     def __init__(self, request, base, stage, visible, upgrade=(), lines=(), bounds=()):
-        self.requirements = request["index_lines"] + [text for _where, text in request["lines"]] + list(lines)
+        wanted = request["index_lines"] + [text for _where, text in request["lines"]] + list(lines)
+        self.indexes = [line.split(maxsplit=1)[1] for line in wanted if re.match(r"--(extra-)?index-url https?://", line)]
+        self.requirements, netrc = without_credentials(wanted)
+        self.netrc = netrc + own_netrc() if netrc else ""
+        self.proxy, self.ca_certificates = request["proxy"], request["ca_certificates"]
         self.constraints = [text for _where, text in request["constraints"]] + list(bounds)
         self.base, self.stage, self.visible, self.upgrade = base, stage, visible, upgrade
         self.check, self.options, self.timeout = request["check"], request["pip_options"], request["timeout"]
@@ -91,32 +153,35 @@ class Job:
         self.cache = base.cache if request["cache"] and not request["check"] else None
 
     def texts(self):
-        return ["\n".join(lines) + "\n" for lines in (self.requirements, self.constraints, [])]
+        """Requirements, constraints, an empty one to report to, and credentials."""
+        return ["\n".join(lines) + "\n" for lines in (self.requirements, self.constraints, [])] + [self.netrc]
 
 
 def pip_install(job):
     """`pip install --user` with the stage as its user base, and the visible part of the true user site in its sight."""
-    environment = {key: value for key, value in os.environ.items() if key not in ("PYTHONNOUSERSITE", "PIP_USER", "PIP_TARGET", "PIP_PREFIX")}
-    environment.update(
-        PYTHONUSERBASE=job.stage,
-        PIP_BREAK_SYSTEM_PACKAGES="1",  # PEP 668 guards a system's Python; the user site is ours to fill
-        PIP_DISABLE_PIP_VERSION_CHECK="1",
-        PIP_NO_INPUT="1",
-        PIP_PROGRESS_BAR="off",
-    )
     options = ["--user", "--no-warn-script-location"]
     options += ["--upgrade"] if job.upgrade else []
     options += [] if job.compile else ["--no-compile"]
     options += ["--cache-dir", os.path.join(job.cache, "pip")] if job.cache else ["--no-cache-dir"]
-    with passed(job.texts()) as descriptors, sight(job):
-        names = [f"/proc/self/fd/{descriptor}" for descriptor in descriptors]
-        options += ["--dry-run", "--report", names[2]] if job.check else []
-        argv = [sys.executable, "-m", "pip", "install", *options, *job.options, "-r", names[0], "-c", names[1]]
-        rc, out, err = run_child(argv, environment, descriptors, job.timeout)
+    with passed(job.texts()) as (requirements, constraints, report_path, netrc), sight(job):
+        environment = environment_for(
+            job,
+            netrc if job.netrc else "",
+            PYTHONUSERBASE=job.stage,
+            PIP_BREAK_SYSTEM_PACKAGES="1",  # PEP 668 guards a system's Python; the user site is ours to fill
+            PIP_DISABLE_PIP_VERSION_CHECK="1",
+            PIP_NO_INPUT="1",
+            PIP_PROGRESS_BAR="off",
+        )
+        options += ["--dry-run", "--report", report_path] if job.check else []
+        argv = [sys.executable, "-m", "pip", "install", *options, *job.options, "-r", requirements, "-c", constraints]
+        rc, out, err = run_child(argv, environment, job.timeout)
         report = []
         if job.check and rc == 0:
-            with open(names[2], encoding="utf-8") as file:
+            with open(report_path, encoding="utf-8") as file:
                 report = [Planned(item) for item in json.load(file)["install"]]
+    if rc and "from versions: none" in err:
+        err += "".join(refusals(job))
     dists = {planned.name: planned for planned in report} if job.check else dists_in(job.base.site_in(job.stage))
     return Done(argv, rc, out, err, dists)
 

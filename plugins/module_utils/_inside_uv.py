@@ -16,7 +16,7 @@ import shutil
 import sys
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import canonical, dists_in
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Done, passed, run_child
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Done, environment_for, passed, run_child
 
 LENT = "LENT"  # in the metadata that was there before uv came
 TRANSLATED = ("index-url", "extra-index-url", "find-links", "no-index")
@@ -65,10 +65,6 @@ def uv_install(job, uv):
     settings = pip_settings()
     site = job.base.site_in(job.stage)
     lend_metadata(job.visible, site)
-    environment = {key: value for key, value in os.environ.items() if key not in ("UV_PREFIX", "UV_TARGET", "VIRTUAL_ENV", "UV_SYSTEM_PYTHON")}
-    environment.update(UV_NO_PROGRESS="1", UV_PYTHON_DOWNLOADS="never", NO_COLOR="1")
-    if settings.get("cert"):
-        environment.setdefault("SSL_CERT_FILE", settings["cert"])
     options = ["--prefix", job.stage, "--python", sys.executable, "--break-system-packages", "--index-strategy", "unsafe-best-match"]
     options += [word for name in job.upgrade for word in ("--upgrade-package", name)]
     # A dry run tells no dependencies. A stage for a check is thrown away in any case, so it may as well be filled.
@@ -80,12 +76,14 @@ def uv_install(job, uv):
     job_texts = job.texts()
     job_texts[0] = "".join(line + "\n" for line in lines_of(settings, job.requirements)) + job_texts[0]
     constraints = [word for path in os.environ.get("PIP_CONSTRAINT", "").split() for word in ("-c", path)]
-    with passed(job_texts) as descriptors:
-        names = [f"/proc/self/fd/{descriptor}" for descriptor in descriptors]
-        argv = [uv, "pip", "install", *options, "-r", names[0], "-c", names[1], *constraints]
-        rc, out, err = run_child(argv, environment, descriptors, job.timeout)
+    with passed(job_texts) as (requirements, bounds, _report, netrc):
+        environment = environment_for(job, netrc if job.netrc else "", UV_NO_PROGRESS="1", UV_PYTHON_DOWNLOADS="never", NO_COLOR="1")
+        if settings.get("cert"):
+            environment.setdefault("SSL_CERT_FILE", settings["cert"])
+        argv = [uv, "pip", "install", *options, "-r", requirements, "-c", bounds, *constraints]
+        rc, out, err = run_child(argv, environment, job.timeout)
         if rc and job.cache:  # without the network, the cache may have it all
-            offline = run_child([*argv, "--offline"], environment, descriptors, job.timeout)
+            offline = run_child([*argv, "--offline"], environment, job.timeout)
             rc, out, err = offline if offline[0] == 0 else (rc, out, err)
     take_back(job.stage, site)
     return Done(argv, rc, out, err, foretold(err) if dry else dists_in(site))

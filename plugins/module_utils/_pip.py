@@ -52,6 +52,8 @@ class Wish:
     installer: str = "auto"
     cache: bool = True
     compile: bool = True
+    proxy: str | None = None
+    ca_certificates: str | None = None
     timeout: int = 600
 
     @classmethod
@@ -75,6 +77,8 @@ class Wish:
             params["installer"],
             params["cache"],
             params["compile"],
+            params["proxy"],
+            params["ca_certificates"],
             params["timeout"],
         )
 
@@ -98,6 +102,8 @@ class Wish:
             "installer": self.installer,
             "cache": self.cache,
             "compile": self.compile,
+            "proxy": self.proxy,
+            "ca_certificates": self.ca_certificates,
             "timeout": self.timeout,
             "force": self.pip_decides,
             "check": check,
@@ -243,4 +249,4 @@ def outcome(result: dict, changes: dict) -> dict:
 def readable(argv: list) -> list:
     """The command without our nameless files."""
     names = {"-r": "requirements", "-c": "constraints", "--report": "report"}
-    return [names.get(before, word) if word.startswith("/proc/self/fd/") else word for before, word in zip(["", *argv], argv)]
+    return [names.get(before, word) if re.match(r"/proc/\d+/fd/", word) else word for before, word in zip(["", *argv], argv)]

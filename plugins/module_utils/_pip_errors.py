@@ -76,8 +76,8 @@ def other_python(text: str) -> str:
 
 
 def credentials(text: str) -> str:
-    found = re.search(r"(401|403)[^\n]*? (?:https?://)(?:[^/@\s]*@)?([^/\s]+)", text)
-    return f"the index {found.group(2)} refuses us ({found.group(1)}): are the credentials right?" if found else ""
+    found = re.search(r"(401|403)[^\n]*?[ (](?:https?://)(?:[^/@\s]*@)?([^/\s]+)", text)
+    return f"the index {found.group(2)} refuses the credentials that it was given, or wants some ({found.group(1)})" if found else ""
 
 
 def network(text: str) -> str:

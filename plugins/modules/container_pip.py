@@ -112,6 +112,14 @@ options:
       - Ask no index, use O(find_links) only.
     type: bool
     default: false
+  proxy:
+    description:
+      - URL of the proxy through which the container reaches the index. Without it, the container's own environment decides.
+    type: str
+  ca_certificates:
+    description:
+      - Path in the container of a file with the certificates of those whom the installer shall trust, such as a company's proxy.
+    type: str
   protect_image:
     description:
       - Keep the versions of all packages that are part of the image. A package in the user site would come before the image's
@@ -275,6 +283,8 @@ def main() -> None:
             "extra_index_urls": {"type": "list", "elements": "str"},
             "find_links": {"type": "list", "elements": "str"},
             "no_index": {"type": "bool", "default": False},
+            "proxy": {"type": "str"},
+            "ca_certificates": {"type": "str"},
             "protect_image": {"type": "bool", "default": True},
             "installer": {"type": "str", "choices": ["auto", "uv", "pip"], "default": "auto"},
             "cache": {"type": "bool", "default": True},

@@ -67,6 +67,8 @@ class Lab:
             "installer": "pip",
             "cache": False,
             "compile": False,
+            "proxy": None,
+            "ca_certificates": None,
             "check": False,
             **options,
         }

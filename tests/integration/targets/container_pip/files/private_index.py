@@ -1,0 +1,48 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A package index on loopback that wants a name and a password.
+
+Usage: python private_index.py PORT USER:PASSWORD DIRECTORY
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import http.server
+import pathlib
+import re
+import sys
+
+
+class Index(http.server.SimpleHTTPRequestHandler):
+    """/simple/NAME/ lists the files of that project in the directory; /FILE is the file."""
+
+    credentials = ""
+
+    def do_GET(self):
+        if self.headers.get("Authorization") != "Basic " + base64.b64encode(self.credentials.encode()).decode():
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="index"')
+            self.end_headers()
+        elif self.path.startswith("/simple/"):
+            self.list(self.path.split("/")[2])
+        else:
+            super().do_GET()
+
+    def list(self, project):
+        names = [path.name for path in pathlib.Path(self.directory).iterdir() if same(path.name, project)]
+        self.send_response(200 if names else 404)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write("".join(f'<a href="/{name}">{name}</a>\n' for name in names).encode())
+
+
+def same(file, project):
+    return re.sub(r"[-_.]+", "-", file.partition("-")[0]).lower() == project
+
+
+if __name__ == "__main__":
+    Index.credentials = sys.argv[2]
+    http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), functools.partial(Index, directory=sys.argv[3])).serve_forever()
