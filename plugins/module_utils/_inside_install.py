@@ -31,7 +31,8 @@ class Planned:
         self.name = canonical(item["metadata"]["name"])
         self.version = item["metadata"]["version"]
         self.requires = item["metadata"].get("requires_dist", [])
-        self.direct_url = item["download_info"] if item["is_direct"] else {}
+        self.download = item["download_info"]
+        self.direct_url = self.download if item["is_direct"] else {}
 
 
 class Done:

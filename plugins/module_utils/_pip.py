@@ -14,7 +14,7 @@ import shlex
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside, _inside_change, _inside_install, _inside_stage, _inside_uv
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside, _inside_change, _inside_info, _inside_install, _inside_stage, _inside_uv
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip_errors import explain
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import command, parse_probe
@@ -23,6 +23,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import
 # What is sent into a container to look, and to change; later ones import earlier ones.
 LOOK = [_inside]
 CHANGE = [_inside, _inside_stage, _inside_install, _inside_uv, _inside_change]
+INFORM = [_inside, _inside_stage, _inside_install, _inside_info]
 # With these, pip does something although every requirement holds.
 DECISIVE = ("-U", "--upgrade", "--force-reinstall", "-I", "--ignore-installed", "-r", "--requirement", "-c", "--constraint")
 # With these, it would not fill the lab's user site any more.
@@ -170,6 +171,9 @@ class Packages:
     def change(self, request: dict) -> dict:
         return self._ask(CHANGE, "change", request, self._user)
 
+    def inform(self, request: dict) -> dict:
+        return self._ask(INFORM, "inform", request, self._user)
+
     def mend(self, request: dict) -> None:
         """Needs root only where something belongs to somebody else."""
         self._ask(CHANGE[:2], "mend", request, "root" if request["foreign"] else self._user)
@@ -203,13 +207,33 @@ def ensure(packages: Packages, wish: Wish, check: bool) -> dict:
     if nothing_to_do(wish, found, check):
         return outcome(result, {})
     answer = packages.change(request)
-    told = {"cmd": readable(answer.get("argv", [])), "stdout": answer.get("out", ""), "stderr": answer.get("err", "")}
-    if "error" in answer:
-        raise PipError(answer["error"], **told)
-    if answer.get("rc"):
-        raise PipError(explain(answer["out"], answer["err"]), rc=answer["rc"], **told)
+    told = what_was_said(answer)
     result["migrated"] = answer["migrated"]
     return {**outcome(result, differences(answer)), "restart_recommended": answer["restart"], "installer": answer.get("installer"), **told}
+
+
+def what_was_said(answer: dict) -> dict:
+    """The installer's command and words. Raises PipError if it failed."""
+    told = {"cmd": readable(answer.get("argv", [])), "stdout": answer.get("out", ""), "stderr": answer.get("err", "")}
+    if answer.get("rc"):
+        raise PipError(explain(answer["out"], answer["err"]), rc=answer["rc"], **told)
+    if "error" in answer:
+        raise PipError(answer["error"], **told)
+    return told
+
+
+def inform(packages: Packages, index: list, options: dict) -> dict:
+    """All that there is to know: container_pip_info's whole result. options: of the module, by name."""
+    request = {**Wish(Lines(), index_lines=index, timeout=options["timeout"]).request(check=True), "repair": options["deep"]}
+    request.update({name: options[name] for name in ("outdated", "lock", "proxy", "ca_certificates")})
+    answer = packages.inform(request)
+    what_was_said(answer)
+    for name, version in answer["latest"].items():
+        answer["packages"][name]["latest"] = version
+    names = ("packages", "image_packages", "conflicts", "lock", "user_site", "leftovers", "foreign")
+    shadowed = sorted(set(answer["packages"]) & set(answer["image_packages"]))
+    versions = {"python_version": answer["python"], "pip_version": answer["pip"] or None}
+    return {**{name: answer[name] for name in names}, **versions, "shadowed": shadowed, "older_packages": answer["older"]}
 
 
 def nothing_to_do(wish: Wish, found: dict, check: bool) -> bool:

@@ -1,0 +1,83 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs inside the container to tell all about its packages: sizes, conflicts, what is outdated, a lock.
+
+Private to the collection. Changes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import Look, archive_hashes
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Job, pip_install
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, files_of
+
+
+def inform(request):
+    """request: as for a change in check mode, with outdated and lock: whether to ask the index for that."""
+    look, base = Look(request), Base()
+    user = look.environment.user
+    answer = {
+        **look.answer(),
+        "packages": {name: described(dist, base) for name, dist in sorted(user.items())},
+        "conflicts": conflicts(look.environment),
+        "latest": {},
+        "lock": "",
+    }
+    try:
+        if request["outdated"] and user:
+            newest = ask(request, base, look, sorted(user))
+            answer["latest"] = {planned.name: planned.version for planned in newest if planned.version != user[planned.name].version}
+        if request["lock"] and user:
+            wanted = [dist.direct_url["url"] if "dir_info" in dist.direct_url else pinned(dist) for _name, dist in sorted(user.items())]
+            answer["lock"] = "".join(locked(planned) for planned in ask(request, base, look, wanted))
+    except Trouble as trouble:
+        return {"error": str(trouble), **trouble.details}
+    return answer
+
+
+def described(dist, base):
+    sizes = [os.lstat(path).st_size for path in files_of(dist, base.path)]
+    return {"version": dist.version, "top_level": dist.requested, "size": sum(sizes), "origin": dist.direct_url.get("url")}
+
+
+def conflicts(environment):
+    """What a user package needs and does not have, as `pip check` would say it."""
+    found = []
+    for dist in environment.user.values():
+        for need in environment.needs(dist):
+            other = environment.find(need.name)
+            if other is None:
+                found.append(f"{dist.name} {dist.version} needs {need.name}, which is not installed")
+            elif not environment.agrees(need, other):
+                found.append(f"{dist.name} {dist.version} needs {need.text.partition(';')[0].strip()}, and there is {other.name} {other.version}")
+    return found
+
+
+def ask(request, base, look, lines):
+    """What the index has for these lines, each for itself, as if the user site were empty."""
+    with tempfile.TemporaryDirectory() as stage:
+        job = Job({**request, "pip_options": ["--no-deps"]}, base, stage, look.environment.image, lines=lines)
+        done = pip_install(job)
+    if done.rc:
+        raise Trouble("", rc=done.rc, argv=done.argv, out=done.out, err=done.err)
+    return sorted(done.dists.values(), key=lambda planned: planned.name)
+
+
+def pinned(dist):
+    """A requirement that only this very package fulfils."""
+    record = dist.direct_url
+    if not record:
+        return f"{dist.name}=={dist.version}"
+    vcs = record.get("vcs_info")
+    url = f"{vcs['vcs']}+{record['url']}@{vcs['commit_id']}" if vcs else record["url"]
+    return f"{dist.name} @ {url}" + (f"#subdirectory={record['subdirectory']}" if record.get("subdirectory") else "")
+
+
+def locked(planned):
+    """A line of a lock, with the hash of the archive; version control has its commit instead."""
+    digest = archive_hashes(planned.download).get("sha256")
+    return pinned(planned) + (f" --hash=sha256:{digest}" if digest else "") + "\n"
