@@ -18,7 +18,7 @@ import subprocess
 import sys
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import Request, build_opener
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import canonical, dists_in
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Trouble
@@ -96,7 +96,7 @@ def refusals(job):
             credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
             request.add_header("Authorization", "Basic " + base64.b64encode(credentials.encode()).decode())
         try:
-            urlopen(request, timeout=10).close()
+            build_opener().open(request, timeout=10).close()
         except HTTPError as error:
             if error.code in (401, 403):
                 yield f"{error.code} Error: {error.reason} for {request.full_url}\n"

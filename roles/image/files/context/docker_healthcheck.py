@@ -1,4 +1,3 @@
-#!/usr/bin/python3 -I
 """Healthy if a server that wrote its address into the runtime directory answers there.
 
 Runs every few seconds for as long as the lab lives: the standard library alone, and nothing of the user's.

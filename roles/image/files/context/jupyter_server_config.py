@@ -1,6 +1,5 @@
 """What every server in this image does unless its user says otherwise (command line, ~/.jupyter, JSON beside this file)."""
 
-# ruff: noqa: F821
 import os
 import re
 import subprocess
@@ -9,7 +8,7 @@ from pathlib import Path
 
 from jupyter_core.paths import jupyter_data_dir
 
-c = get_config()
+c = globals()["get_config"]()  # Jupyter puts it there before it runs this file
 c.ServerApp.ip = ""  # every address of the container, IPv6 too; the engine decides who reaches them
 c.ServerApp.open_browser = False
 c.FileContentsManager.delete_to_trash = False  # nobody could empty it

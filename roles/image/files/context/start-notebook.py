@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 """The container's command: start the Jupyter server that the environment asks for, with what follows as its options."""
 
 import os

@@ -1,3 +1,3 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # The old name of start-notebook.py.
 exec /usr/local/bin/start-notebook.py "$@"

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/env python
 """The command that JupyterHub gives to a container: its own kind of server."""
 
 import os

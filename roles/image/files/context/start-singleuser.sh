@@ -1,3 +1,3 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # The old name of start-singleuser.py.
 exec /usr/local/bin/start-singleuser.py "$@"

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # start.sh [COMMAND...]: make the lab's user what the environment asks for, then run COMMAND as that user.
 #
 # As root: rename and renumber the user, prepare the home, own what is to be owned, grant sudo, become the user.

@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # make_rootfs.sh SUITE MIRROR SECURITY_MIRROR: a minimal Debian in ./rootfs.tar. Empty mirrors are Debian's own.
 set -eu
 suite=$1 mirror=$2 security=$3
