@@ -10,7 +10,12 @@ import os
 import subprocess
 import sys
 
+import hypothesis
 import pytest
+
+# How fast the machine is at this moment is not what these tests are about.
+hypothesis.settings.register_profile("patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("patient")
 
 
 class UserBase:
