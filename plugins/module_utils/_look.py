@@ -107,6 +107,12 @@ def read_container(container: Container) -> dict:
     }
 
 
+def read_lost_mounts(mountinfo: str) -> list:
+    """/proc/PID/mountinfo of a container -> where it still has a file or directory of the host that is gone since it started."""
+    fields = [line.split() for line in mountinfo.splitlines()]
+    return [words[4] for words in fields if words[3].endswith("//deleted")]
+
+
 def read_server(container: Container) -> dict:
     """How the server is reached from the host: scheme, address, port, base URL. Labels first, else Jupyter's defaults."""
     labels = container.raw["Config"].get("Labels") or {}
@@ -338,7 +344,7 @@ class Look:
         facts["image"] = {"present": False, "jupyter": False, "id": "", "path": ""}
         facts["container"] = {"exists": False, "running": False, "state": "absent", "managed": False, "health": "none"}
         facts["volume"] = {"exists": False}
-        facts.update(ready=False, status=0, url="", port_holder="", python="", packages=None)
+        facts.update(ready=False, status=0, url="", port_holder="", python="", packages=None, lost_mounts=[])
         if facts["engine"]["available"]:
             self._ask_engine(facts)
         return facts
@@ -369,6 +375,8 @@ class Look:
         container = self.engine.inspect(name) if name else None
         if container is not None:
             facts["container"] = read_container(container)
+            mountinfo = _content(f"/proc/{container.raw['State'].get('Pid', 0)}/mountinfo")
+            facts["lost_mounts"] = read_lost_mounts(mountinfo.decode(errors="replace"))
         home = facts["container"].get("home", "")
         volume = self.params["volume"] or facts["container"].get("mounts", {}).get(home + "/.local", "")
         if volume:

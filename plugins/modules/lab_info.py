@@ -190,6 +190,12 @@ container:
   returned: always
   type: dict
   sample: {exists: true, state: running, running: true, health: healthy, restarts: 0, managed: true}
+lost_mounts:
+  description: Paths in the running container at which it still has a file or directory of the host that was deleted since it started.
+  returned: always
+  type: list
+  elements: str
+  sample: []
 volume:
   description: Whether the packages volume exists, and who owns its top, where that can be seen.
   returned: always

@@ -81,6 +81,16 @@ def test_container_keeps_its_environment_to_itself():
     assert "hunter2" not in str(_look.read_container(container(env=["PASSWORD=hunter2"])))
 
 
+def test_mount_whose_source_was_deleted():
+    mountinfo = """
+181 150 254:0 /home/alice/.config/mlenv/lab /etc/mlenv ro,relatime - ext4 /dev/vda rw
+185 150 254:0 /home/alice/work//deleted /home/jovyan/work rw,relatime - ext4 /dev/vda rw
+186 150 254:0 /var/lib/docker/volumes/lab-data/_data /home/jovyan/.local rw,relatime master:1 - ext4 /dev/vda rw
+""".strip()
+    assert _look.read_lost_mounts(mountinfo) == ["/home/jovyan/work"]
+    assert _look.read_lost_mounts("") == []
+
+
 @pytest.mark.parametrize(
     ("found", "url"),
     [
