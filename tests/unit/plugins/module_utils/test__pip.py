@@ -1,0 +1,135 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What container_pip reads from its parameters, and what it tells."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside_uv, _pip
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import without_credentials
+from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import PipError
+from ansible_collections.mlenv.jupyter.plugins.module_utils._pip_errors import explain, nearest
+
+
+@pytest.mark.parametrize(
+    ("executable", "python"),
+    [
+        (None, "python3"),
+        ("pip", "python"),
+        ("pip3.11", "python3.11"),
+        ("/opt/conda/bin/pip", "/opt/conda/bin/python"),
+        ("python3.12", "python3.12"),
+        ("/usr/bin/python3", "/usr/bin/python3"),
+    ],
+)
+def test_python_of_an_executable(executable, python):
+    assert _pip.python_of(executable) == python
+
+
+def test_version_goes_with_one_bare_name():
+    assert _pip.names_with_version(["a"], "1.0") == ["a==1.0"]
+    assert _pip.names_with_version(["a[x]"], "1.0") == ["a[x]==1.0"]
+    assert _pip.names_with_version(["a,b"], None) == ["a", "b"]
+    for names in (["a", "b"], [], ["a>1"], ["https://example.com/a.whl"]):
+        with pytest.raises(PipError, match="version"):
+            _pip.names_with_version(names, "1.0")
+
+
+@pytest.mark.parametrize("option", ["--target=/x", "-t", "--prefix", "-e", "--dry-run"])
+def test_options_that_lead_astray(option):
+    with pytest.raises(PipError, match=f"extra_args: {option} would lead"):
+        _pip.extra_options(f"--pre {option} /y")
+
+
+def test_extra_args_that_cannot_be_read():
+    with pytest.raises(PipError, match="cannot be taken apart"):
+        _pip.extra_options("--pre 'unclosed")
+
+
+def test_secrets_are_found_wherever_a_url_is():
+    params = {"index_url": "https://me:p%40ss@example.com/simple", "name": ["a @ https://x:tok3n@example.com/a.whl"], "timeout": 3, "user": None}
+    assert _pip.secrets(params) == {"p%40ss", "p@ss", "tok3n"}
+
+
+@pytest.mark.parametrize(
+    ("line", "plain", "netrc"),
+    [
+        ("--index-url https://me:pw@example.com/simple", "--index-url https://example.com/simple", "machine example.com login me password pw\n"),
+        ("a @ http://me:pw@example.com:81/a.whl", "a @ http://example.com:81/a.whl", "machine example.com login me password pw\n"),
+        ("--index-url https://me:p%21w@example.com/", "--index-url https://example.com/", "machine example.com login me password p!w\n"),
+        ("--index-url https://me:p%20w@example.com/", None, ""),  # a netrc cannot say this
+        ("a @ git+https://me:pw@example.com/r.git", None, ""),  # git reads another netrc
+        ("--index-url https://example.com/simple", None, ""),
+    ],
+)
+def test_credentials_go_into_a_netrc(line, plain, netrc):
+    assert without_credentials([line]) == ([plain or line], netrc)
+
+
+def test_two_passwords_for_one_host_do_not_mix():
+    lines = ["--index-url https://me:one@example.com/a", "--extra-index-url https://me:two@example.com/b"]
+    assert without_credentials(lines)[0] == ["--index-url https://example.com/a", lines[1]]
+
+
+def test_settings_of_pip_are_read_for_uv(tmp_path, monkeypatch):
+    config = tmp_path / "pip.conf"
+    config.write_text("[global]\nindex_url = https://a.example.com/simple\n[install]\nfind-links =\n  /one\n  /two\n")
+    for name in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(config))
+    monkeypatch.setenv("PIP_NO_INDEX", "0")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    settings = _inside_uv.pip_settings()
+    lines = _inside_uv.lines_of(settings, [])
+    assert "--index-url https://a.example.com/simple" in lines
+    assert lines[-2:] == ["--find-links /one", "--find-links /two"]
+    assert "--no-index" not in lines
+    own = _inside_uv.lines_of(settings, ["--index-url https://b.example.com/simple"])
+    assert not [line for line in own if line.startswith("--index-url")]
+
+
+def test_differences_name_what_python_sees():
+    answer = {
+        "before": {"a": "1", "hides": "1", "same": "1", "again": "1"},
+        "after": {"a": "2", "same": "1", "again": "1", "new": "1"},
+        "image": {"hides": "9", "new": "8"},
+        "installed": {"a": "2", "new": "1", "again": "1"},
+    }
+    assert _pip.differences(answer) == {
+        "a": {"before": "1", "after": "2"},
+        "again": {"before": "1", "after": "1"},
+        "hides": {"before": "1", "after": "9"},
+        "new": {"before": "8", "after": "1"},
+    }
+
+
+def test_command_is_readable():
+    argv = ["python3", "-m", "pip", "-r", "/proc/12/fd/3", "-c", "/proc/12/fd/4"]
+    assert _pip.readable(argv) == ["python3", "-m", "pip", "-r", "requirements", "-c", "constraints"]
+
+
+@pytest.mark.parametrize(
+    ("requirement", "expected"),
+    [("a==1.5", ["1.3", "1.4", "1.6", "1.7", "1.8"]), ("a==0.1", ["1.1", "1.2", "1.3", "1.4", "1.6"]), ("a==9", ["1.3", "1.4", "1.6", "1.7", "1.8"])],
+)
+def test_nearest_versions(requirement, expected):
+    assert nearest(requirement, ["1.1", "1.2", "1.3", "1.4", "1.6", "1.7", "1.8"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("err", "sentence"),
+    [
+        ("/usr/bin/python3: No module named pip", "its Python has no pip"),
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "no space is left on the volume or in /tmp"),
+        ("ERROR: Something new\nERROR: that nobody knows", "that nobody knows"),
+        ("", "pip failed and said nothing"),
+        ("x: NameResolutionError(\"HTTPSConnection(host='example.com', port=443)", "example.com:443 cannot be reached from the container"),
+        ("host='example.com', port=443): SSLError(SSLCertVerificationError", "example.com:443 shows a certificate that the container does not trust"),
+        ("ERROR: Cannot find command 'git' - do you have 'git' installed and in your PATH?", "the image has no git, which this requirement needs"),
+    ],
+)
+def test_words_of_pip(err, sentence):
+    assert explain("", err) == sentence
