@@ -153,17 +153,23 @@ def leftovers(folder):
 def foreign(base, deep=False):
     """Entries of a user base that belong to somebody else; only near its top, where one look is cheap, unless deep."""
     found = []
-    device = os.stat(base).st_dev if os.path.isdir(base) else None
+    top = status(base)
     for folder, folders, files in os.walk(base):
-        for entry in ([""] if folder == base else []) + folders + files:
-            path = os.path.join(folder, entry).rstrip("/")
-            if os.lstat(path).st_uid != os.getuid():
-                found.append(path)
+        seen = {entry: status(os.path.join(folder, entry)) for entry in [*folders, *files, *([""] if folder == base else [])]}
+        found += [os.path.join(folder, entry).rstrip("/") for entry, one in seen.items() if one and one.st_uid != os.getuid()]
         # What is mounted below is not ours to judge.
-        folders[:] = [entry for entry in folders if os.lstat(os.path.join(folder, entry)).st_dev == device]
+        folders[:] = [entry for entry in folders if seen[entry] and seen[entry].st_dev == top.st_dev]
         if not deep and folder.count(os.sep) - base.count(os.sep) >= 3:
             folders.clear()
     return found
+
+
+def status(path):
+    """None for what is gone by now: a living lab makes and removes files all the time."""
+    try:
+        return os.lstat(path)
+    except OSError:
+        return None
 
 
 def older_sites(base, user_site):
