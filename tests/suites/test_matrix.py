@@ -54,7 +54,8 @@ def fixture_end(request) -> End:
     python = interpreter(end.pythons)
     if python is None:
         pytest.skip(f"{end.ansible_core} needs Python {' or '.join(end.pythons)}, and this machine has none")
-    tools = ["molecule==26.10.*", "pytest==9.*", "pytest-testinfra==10.2.*", "hypothesis==6.*", "packaging", "requests"]
+    tools = ["molecule==26.10.*", "pytest==9.*", "pytest-testinfra==10.2.*", "pytest-xdist==3.*", "requests"]
+    tools += ["-r", ROOT / "tests/unit/requirements.txt"]
     run(ROOT / "scripts/make_venv.sh", python, end.venv, end.ansible_core, *tools)
     run(end.venv / "bin/python", ROOT / "scripts/link_collections.py", end.home / "collections", end.ansible)
     return end
@@ -65,7 +66,7 @@ def test_playbooks_are_understood(end):
 
 
 def test_units(end):
-    end.run("python", "-m", "pytest", "-q", "tests/unit", PYTHONPATH=str(end.home / "collections"))
+    end.run("python", "-m", "pytest", "-q", "-n", "2", "tests/unit", PYTHONPATH=str(end.home / "collections"))
 
 
 def test_default_scenario(end):
