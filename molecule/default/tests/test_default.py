@@ -36,8 +36,7 @@ def test_user_has_the_owners_numbers():
 
 
 def test_server_runs_as_that_user():
-    rows = [line.split(maxsplit=2) for line in HOST.check_output("docker top jupyter-ds -eo pid,uid,args").splitlines()[1:]]
-    assert [uid for _pid, uid, command in rows if "jupyter-lab" in command and "sudo" not in command] == [str(OWNER[0])]
+    assert [uid for pid, uid, _command in LAB.processes if pid == LAB.server_pid] == [str(OWNER[0])]
 
 
 def test_settings_of_the_container():
