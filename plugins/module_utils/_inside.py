@@ -55,9 +55,14 @@ class Dist:
             version = re.sub(r"-py\d.*$", "", version)
         self.name = canonical(name)
         self.version = version
+        self.twins = []
         self._headers = None
         if not version:
             self.version = self.header("Version")
+
+    @property
+    def age(self):
+        return -os.stat(self.path).st_mtime_ns
 
     @property
     def headers(self):
@@ -132,7 +137,11 @@ def dists_in(folder):
     for entry in entries:
         if entry.endswith((".dist-info", ".egg-info")) and not is_leftover(folder, entry):
             dist = Dist(folder, entry)
-            found.setdefault(dist.name, dist)
+            twin = found.get(dist.name)
+            if twin:  # `pip install --ignore-installed` leaves the old one's metadata; the files are the newer one's
+                dist, twin = (dist, twin) if dist.age < twin.age else (twin, dist)
+                dist.twins = [*dist.twins, twin, *twin.twins]
+            found[dist.name] = dist
     return found
 
 

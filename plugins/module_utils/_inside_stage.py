@@ -157,8 +157,8 @@ class Moves:
 
 
 def files_of(dist, base):
-    """All files of an installed distribution (its RECORD, and bytecode made since), none outside of the base."""
-    paths = set()
+    """All files of an installed distribution (its RECORD, bytecode made since, metadata of an older twin), none outside of the base."""
+    paths = {path for twin in dist.twins for path in files_of(twin, base)}
     for relative in recorded(dist):
         path = os.path.normpath(os.path.join(dist.location, relative))
         paths.add(path)

@@ -321,6 +321,18 @@ def test_leftovers_and_foreign_files_are_seen_and_mended(lab):
     assert lab.packages == {"tw-a": "1.0"}
 
 
+def test_an_older_twin_goes_with_the_package(lab):
+    lab.change("tw-a==1.0", "tw-b==1.0")
+    lab.change("tw-a==1.1", pip_options=["--ignore-installed"], force=True)
+    site = next(lab.base.glob("lib/python3.*/site-packages"))
+    twin = site / "tw_a-0.9.dist-info"
+    shutil.copytree(site / "tw_a-1.1.dist-info", twin)
+    os.utime(twin, (1, 1))
+    assert lab.packages == {"tw-a": "1.1", "tw-b": "1.0"}
+    assert lab.change("tw-a==2.0")["after"] == lab.packages == {"tw-a": "2.0", "tw-b": "1.0"}
+    assert not twin.exists()
+
+
 def test_image_package_is_protected(lab):
     answer = lab.change("traitlets==4.3.3")
     assert "traitlets==4.3.3 conflicts with the image's own traitlets 5.14.3" in answer["error"]
