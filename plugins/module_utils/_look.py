@@ -9,6 +9,7 @@ asked of the host (owner, paths, port), then ``Look``, which asks it all in the 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import http.client
 import json
@@ -257,6 +258,16 @@ def find_listener(port: int, address: str) -> str:
     return "another process"
 
 
+def is_of_this_host(address: str) -> bool:
+    """Whether something could listen on that address here."""
+    try:
+        with socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET) as probe:
+            probe.bind((address, 0))
+    except OSError as trouble:
+        return trouble.errno not in (errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
+    return True
+
+
 def _proc_address(address: str) -> str:
     """An address as /proc/net/tcp writes it."""
     try:
@@ -344,6 +355,7 @@ class Look:
         facts["image"] = {"present": False, "jupyter": False, "id": "", "path": ""}
         facts["container"] = {"exists": False, "running": False, "state": "absent", "managed": False, "health": "none"}
         facts["volume"] = {"exists": False}
+        facts["address_here"] = is_of_this_host(self.params["bind_address"])
         facts.update(ready=False, status=0, url="", port_holder="", python="", packages=None, lost_mounts=[])
         if facts["engine"]["available"]:
             self._ask_engine(facts)

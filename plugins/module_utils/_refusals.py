@@ -112,6 +112,8 @@ def about_host(wanted: dict, look: dict):
     container, work_dir, uid = look["container"], look["work_dir"], look["owner"]["lab_uid"]
     if container["exists"] and not container["managed"] and not container["jupyter"]:
         yield f"Container {wanted['name']} exists and is no Jupyter lab: give the lab another lab_name, or remove that container."
+    if not look["address_here"]:
+        yield f"lab_bind_address {wanted['bind_address']} is no address of this host: use 127.0.0.1, or one that it has."
     if look["port_holder"]:
         yield f"Port {wanted['port']} of {wanted['bind_address']} is taken by {look['port_holder']}: give the lab another lab_port, or stop that."
     if work_dir["type"] not in ("absent", "directory"):

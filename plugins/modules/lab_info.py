@@ -214,6 +214,10 @@ ca_bundle:
   description: The host's CA bundle, and the SHA-256 of it together with O(ca_certificates).
   returned: always
   type: dict
+address_here:
+  description: Whether O(bind_address) is an address of the host.
+  returned: always
+  type: bool
 port_holder:
   description: Who else listens on O(port), in words. Empty if nobody does.
   returned: always

@@ -42,6 +42,7 @@ LOOK = {
     "image": {"present": True, "jupyter": True},
     "container": {"exists": False, "managed": False, "jupyter": False},
     "work_dir": {"path": "/home/alice/work", "type": "absent", "uid": None},
+    "address_here": True,
     "port_holder": "",
     "packages": None,
 }
@@ -128,6 +129,7 @@ def test_value_that_cannot_work(wanted, sentence):
         ({"image": {"present": True, "jupyter": False}}, "is not a Jupyter image"),
         ({"packages": {"malformed": [{"text": "a b", "where": "line 3", "why": "two words"}]}}, "a b (line 3) is no requirement: two words."),
         ({"container": {"exists": True, "managed": False, "jupyter": False}}, "Container lab exists and is no Jupyter lab"),
+        ({"address_here": False}, "lab_bind_address 127.0.0.1 is no address of this host"),
         ({"port_holder": "process nginx (pid 1)"}, "Port 28888 of 127.0.0.1 is taken by process nginx (pid 1)"),
         ({"work_dir": {"path": "/x", "type": "file", "uid": 1001}}, "lab_work_dir /x is a file, not a directory"),
         ({"work_dir": {"path": "/x", "type": "directory", "uid": 5}}, "belongs to uid 5, but the lab would write there as uid 1001"),

@@ -188,6 +188,11 @@ def test_address_as_the_kernel_writes_it(address, written):
     assert _look._proc_address(address) == written
 
 
+@pytest.mark.parametrize(("address", "here"), [("127.0.0.1", True), ("127.9.9.9", True), ("0.0.0.0", True), ("203.0.113.7", False)])
+def test_address_of_this_host(address, here):
+    assert _look.is_of_this_host(address) == here
+
+
 def test_listener_is_named():
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
