@@ -1,0 +1,84 @@
+"""Whatever state a lab is in, the role brings it into the one that is wanted, and then leaves it there."""
+
+import pathlib
+
+import pytest
+from helpers import HOST, Lab, converge, engine_state, files
+
+LAB = Lab("molecule-lifecycle")
+VOLUME = "molecule-lifecycle-data"
+STATES = ["started", "stopped", "restarted", "absent"]
+BY_HAND = {"stopped": "docker stop %s", "paused": "docker pause %s", "killed": "docker kill %s", "removed": "docker rm --force %s"}
+
+
+@pytest.fixture(scope="module", name="kept")
+def fixture_kept():
+    """What no state may touch: the token, a file in the work directory, a file on the volume."""
+    work, token = pathlib.Path(LAB.mounts["/home/jovyan/work"]), LAB.token
+    (work / "mine.txt").write_text("mine", encoding="ascii")
+    assert LAB.run("sh", "-c", "echo kept > ~/.local/kept").rc == 0
+    return work, token
+
+
+def bring_into(before: str) -> None:
+    """As it was left, or as somebody's hands on the engine left it."""
+    if LAB.state == "paused":
+        HOST.check_output("docker unpause %s", LAB.name)
+    if LAB.state != "running":
+        converge(lab_state="started")
+    if before in BY_HAND:
+        HOST.check_output(BY_HAND[before], LAB.name)
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("before", ["started", *BY_HAND])
+def test_state(before, state, kept):
+    bring_into(before)
+    was, since = LAB.state, LAB.inspect["State"]["StartedAt"] if LAB.exists else None
+    # A lab that has no container does not run either: stopping it makes none.
+    wanted = {"stopped": "exited" if LAB.exists else "absent", "absent": "absent"}.get(state, "running")
+
+    run = converge(lab_state=state)
+
+    assert LAB.state == wanted
+    assert bool(run.changed) == (was != wanted or state == "restarted")
+    if wanted == "running":
+        work, token = kept
+        assert LAB.opens()
+        assert LAB.token == token
+        assert LAB.run("cat", "/home/jovyan/.local/kept").stdout == "kept\n"
+        assert LAB.run("cat", "/home/jovyan/work/mine.txt").stdout == (work / "mine.txt").read_text(encoding="ascii") == "mine"
+    if state == "restarted":
+        assert LAB.inspect["State"]["StartedAt"] != since
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_again(state):
+    """The same state again changes nothing, but restarted, which always restarts."""
+    converge(lab_state=state)
+    before = engine_state()
+    run = converge(lab_state=state)
+    assert run.changed == (["Restart the container"] if state == "restarted" else [])
+    assert (engine_state() == before) == (state != "restarted")
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("before", ["stopped", "paused"])
+def test_check(before, state):
+    """Check mode says what it would do, and does nothing."""
+    bring_into(before)
+    untouched = engine_state()
+    predicted = converge("--check", "--diff", lab_state=state)
+    assert engine_state() == untouched
+    assert predicted.changed == converge(lab_state=state).changed
+
+
+def test_removing_the_data_spares_the_work_directory(kept):
+    bring_into("started")
+    private = pathlib.Path(LAB.mounts["/etc/mlenv"])
+    assert converge(lab_state="absent", lab_remove_data=True).changed
+    assert not LAB.exists
+    assert HOST.run("docker volume inspect %s", VOLUME).rc == 1
+    assert not private.exists()
+    assert list(files(kept[0])) == [str(kept[0]), str(kept[0] / "mine.txt")]
+    assert converge(lab_state="absent", lab_remove_data=True).changed == []
