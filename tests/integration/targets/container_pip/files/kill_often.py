@@ -15,11 +15,12 @@ import sys
 import tempfile
 import time
 
-# The checkout's own collection, wherever the checkout is.
+# The checkout's own collection, wherever the checkout is: ansible-test runs a copy of this file from a folder deep inside it.
+checkout = next(folder for folder in pathlib.Path(__file__).resolve().parents if (folder / "plugins/module_utils/_pip.py").exists())
 root = tempfile.TemporaryDirectory()
 link = pathlib.Path(root.name, "ansible_collections", "mlenv", "jupyter")
 link.parent.mkdir(parents=True)
-link.symlink_to(pathlib.Path(__file__).resolve().parents[5])
+link.symlink_to(checkout)
 sys.path.insert(0, root.name)
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import CHANGE, Wish
