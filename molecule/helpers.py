@@ -107,9 +107,10 @@ class Run:
         return self._tasks("changed")
 
     @property
-    def failures(self) -> list:
-        """The sentences with which tasks failed."""
-        return [json.loads(text)["msg"] for text in re.findall(r"^fatal: \[.*?\]: (?:FAILED|UNREACHABLE)! => (\{.*\})$", self.out, re.MULTILINE)]
+    def failures(self) -> dict:
+        """Host -> the sentence with which it failed."""
+        found = re.findall(r"^fatal: \[(.*?)\]: (?:FAILED|UNREACHABLE)! => (\{.*\})$", self.out, re.MULTILINE)
+        return {host: json.loads(text)["msg"] for host, text in found}
 
     def _tasks(self, outcome: str) -> list:
         task, found = "", []

@@ -13,6 +13,8 @@ import re
 
 AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?[bkmgt]?", re.IGNORECASE)
 SHORTEST_TOKEN = 12
+# A line that includes another file, by a path that is not the host's.
+OTHER_FILE = re.compile(r"(-[rc]|--requirement|--constraint)[\s=]*(?![\s=/])(?!\S+://)")
 # The lab sets these itself: the variable to use instead.
 RESERVED = {
     "HOME": "lab_user",
@@ -104,7 +106,16 @@ def about_image(wanted: dict, look: dict):
         yield f"Image {reference} is not a Jupyter image (it sets no NB_USER): use one of Jupyter Docker Stacks, or one made from them."
     packages = look["packages"] or {}
     for broken in packages.get("malformed", []):
-        yield f"{broken['text']} ({broken['where']}) is no requirement: {broken['why']}."
+        yield f"{broken['text']} ({_place(broken['where'], wanted)}) is no requirement: {broken['why']}."
+    for line in packages.get("undecided", []):
+        if OTHER_FILE.match(line):
+            yield f"{line} in lab_requirements or lab_constraints names a file of the controller, which the lab cannot read: write its lines there instead."
+
+
+def _place(where: str, wanted: dict) -> str:
+    """What the look calls name, requirements:3 or constraints:3, in the caller's words."""
+    variable, _sep, number = where.partition(":")
+    return f"line {number} of {wanted[variable]}" if number else "in lab_packages"
 
 
 def about_host(wanted: dict, look: dict):

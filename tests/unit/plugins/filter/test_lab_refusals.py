@@ -127,7 +127,10 @@ def test_value_that_cannot_work(wanted, sentence):
         ({"requests": False}, "need the Python library requests"),
         ({"image": {"present": False, "jupyter": False}}, "is not on this host: run role mlenv.jupyter.image"),
         ({"image": {"present": True, "jupyter": False}}, "is not a Jupyter image"),
-        ({"packages": {"malformed": [{"text": "a b", "where": "line 3", "why": "two words"}]}}, "a b (line 3) is no requirement: two words."),
+        ({"packages": {"malformed": [{"text": "a b", "where": "requirements:3", "why": "two words"}]}}, "a b (line 3 of r.txt) is no requirement: two words."),
+        ({"packages": {"malformed": [{"text": "a b", "where": "name", "why": "two words"}]}}, "a b (in lab_packages) is no requirement: two words."),
+        ({"packages": {"undecided": ["-r other.txt"]}}, "-r other.txt in lab_requirements or lab_constraints names a file of the controller"),
+        ({"packages": {"undecided": ["--constraint=../c.txt"]}}, "--constraint=../c.txt in lab_requirements"),
         ({"container": {"exists": True, "managed": False, "jupyter": False}}, "Container lab exists and is no Jupyter lab"),
         ({"address_here": False}, "lab_bind_address 127.0.0.1 is no address of this host"),
         ({"port_holder": "process nginx (pid 1)"}, "Port 28888 of 127.0.0.1 is taken by process nginx (pid 1)"),
@@ -136,7 +139,7 @@ def test_value_that_cannot_work(wanted, sentence):
     ],
 )
 def test_host_on_which_it_cannot_work(look, sentence):
-    [only] = said(**look)
+    [only] = said({"requirements": "r.txt", "requirements_file": "/etc/r.txt"}, **look)
     assert sentence in only
 
 
@@ -146,6 +149,7 @@ def test_host_on_which_it_cannot_work(look, sentence):
         {"container": {"exists": True, "managed": True, "jupyter": False}},
         {"container": {"exists": True, "managed": False, "jupyter": True}},
         {"work_dir": {"path": "/x", "type": "directory", "uid": 1001}},
+        {"packages": {"malformed": [], "undecided": ["-r https://example.com/r.txt", "-r /srv/r.txt", "lab @ https://example.com/lab.whl"]}},
     ],
 )
 def test_host_on_which_it_works(look):
