@@ -69,10 +69,10 @@ class Lab:
         labels, [[binding]] = inspect["Config"]["Labels"], inspect["HostConfig"]["PortBindings"].values()
         return f"{labels['mlenv.jupyter.scheme']}://{binding['HostIp']}:{binding['HostPort']}{labels['mlenv.jupyter.base-url']}"
 
-    def run(self, *argv: str, user: str | None = None):
-        """Run something in the lab: as its user, or as the one that is named."""
-        env = dict(item.partition("=")[::2] for item in self.inspect["Config"]["Env"])
-        user = user or env["NB_USER"]
+    def run(self, *argv: str):
+        """Run something in the lab as its user: the container's own, or the one for whom root started it."""
+        config = self.inspect["Config"]
+        user = dict(item.partition("=")[::2] for item in config["Env"])["NB_USER"] if config["User"] == "root" else config["User"]
         return HOST.run(" ".join(["docker exec --user %s %s", *["%s"] * len(argv)]), user, self.name, *argv)
 
     def ask(self, path: str = "api/status", token: str | None = None, data: dict | None = None) -> tuple:
