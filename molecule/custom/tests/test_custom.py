@@ -1,0 +1,109 @@
+"""Every variable does what it says."""
+
+import json
+import os
+import pathlib
+import pwd
+import re
+import stat
+
+import pytest
+import yaml
+from helpers import HOST, STATE, Lab, converge, play
+
+LAB = Lab("molecule-custom")
+HOME = STATE / "home"
+ROLE = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"], "roles/lab")
+
+
+def test_no_variable_is_left_out():
+    with open(os.environ["MOLECULE_FILE"], encoding="utf-8") as file:
+        ours = yaml.safe_load(file)["provisioner"]["inventory"]["hosts"]["labs"]["hosts"]["custom"]
+    defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text(encoding="utf-8"))
+    assert set(ours) == set(defaults)
+    # The states are scenario lifecycle's.
+    assert [name for name in ours if ours[name] == defaults[name]] == ["lab_state"]
+
+
+def test_page():
+    assert LAB.url == "https://127.0.0.2:28810/teams/alice/"
+    assert LAB.inspect["HostConfig"]["PortBindings"] == {"9999/tcp": [{"HostIp": "127.0.0.2", "HostPort": "28810"}]}
+    assert (LAB.ask(token="a-token-of-our-own")[0], LAB.ask(token="another-token")[0]) == (200, 403)
+
+
+def test_storage():
+    uid = pwd.getpwnam("molecule-custom").pw_uid
+    assert LAB.mounts == {
+        "/home/alice": f"{HOME}/private-home",
+        "/home/alice/work": f"{HOME}/notebooks",
+        "/home/alice/.local": "molecule-custom-packages",
+        "/etc/mlenv": f"{HOME}/private",
+        "/etc/passwd": f"{HOME}/private/passwd",
+        "/etc/group": f"{HOME}/private/group",
+        "/wheels": f"{STATE}/files",
+    }
+    status, notebook = LAB.ask("api/contents", data={"type": "notebook"})
+    assert status == 201
+    found = (HOME / "notebooks" / notebook["path"]).stat()
+    # The umask, and the owner.
+    assert (stat.S_IMODE(found.st_mode), found.st_uid) == (0o640, uid)
+
+
+def test_user():
+    assert LAB.run("id", "-un").stdout.strip() == "alice"
+    assert LAB.run("sudo", "-n", "true").rc != 0
+
+
+@pytest.mark.parametrize(("package", "version"), [("made-up-one", "1.0"), ("made-up-two", "1.0"), ("pycparser", "0.0.1")])
+def test_packages(package, version):
+    """From the list, from the requirements within the constraints, and in another version than the image's."""
+    found = LAB.run("python3", "-c", f"from importlib.metadata import version; print(version('{package}'))")
+    assert found.stdout.strip() == version
+
+
+def test_settings_of_the_container():
+    inspect = LAB.inspect
+    settings = inspect["HostConfig"]
+    assert (settings["Memory"], settings["NanoCpus"], settings["ShmSize"]) == (1 << 30, 1500000000, 256 << 20)
+    assert settings["RestartPolicy"]["Name"] == "on-failure"
+    assert settings["LogConfig"]["Config"] == {"max-size": "1m", "max-file": "5"}
+    assert settings["CapDrop"] == ["ALL"]
+    assert not settings["DeviceRequests"]
+    assert inspect["Config"]["StopTimeout"] == 7
+    assert list(inspect["NetworkSettings"]["Networks"]) == ["molecule-custom"]
+
+
+def test_environment():
+    env = set(LAB.inspect["Config"]["Env"])
+    assert {"OMP_NUM_THREADS=4", "GEN_CERT=yes", "JUPYTER_PORT=9999", "NB_UMASK=027", "REQUESTS_CA_BUNDLE=/etc/mlenv/ca-certificates.crt"} <= env
+    assert not [item for item in env if item.startswith("RESTARTABLE")]
+
+
+def test_certificates_are_trusted():
+    count = "import ssl; print(ssl.create_default_context(cafile='/etc/mlenv/ca-certificates.crt').cert_store_stats()['x509'] > 0)"
+    assert LAB.run("python3", "-c", count).stdout == "True\n"
+    company = (STATE / "files/company.crt").read_text(encoding="ascii").strip()
+    assert LAB.run("cat", "/etc/mlenv/ca-certificates.crt").stdout.strip().endswith(company)
+
+
+def test_client():
+    assert (STATE / "files/client-was-used").exists()
+
+
+def test_indexes():
+    """With lab_no_index they are not asked; without it they are, and nobody answers."""
+    run = play(None, "--check", lab_packages=["made-up-three"], lab_no_index=False)
+    assert run.failures
+    assert "Looking in indexes: https://127.0.0.1:9/index, https://127.0.0.1:9/extra" in run.out
+
+
+def test_token_is_shown():
+    run = converge()
+    assert run.changed == []
+    assert "https://127.0.0.2:28810/teams/alice/lab?token=a-token-of-our-own" in run.out
+
+
+def test_logs():
+    run = play("mlenv.jupyter.logs")
+    shown = re.search(r"^ok: .* => (\{\n.*?^\})", run.out, re.DOTALL | re.MULTILINE)
+    assert json.loads(shown[1])["msg"] == HOST.check_output("docker logs --tail 5 %s 2>&1", LAB.name).splitlines()
