@@ -1,0 +1,101 @@
+"""From bare Debian to an engine that answers; an engine that answers is left as it is."""
+
+import json
+import os
+import pathlib
+
+import pytest
+import testinfra
+from helpers import play
+
+PLAYBOOK = pathlib.Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], "converge.yml")
+DEBIANS = ["molecule-engine-sysv", "molecule-engine-systemd"]
+LIMIT = "--limit=" + ",".join(DEBIANS)
+
+
+def host(name):
+    return testinfra.get_host(f"docker://{name}")
+
+
+@pytest.fixture(params=DEBIANS, name="there")
+def fixture_there(request):
+    return host(request.param)
+
+
+def since() -> list:
+    """When the engines were started."""
+    return [host(name).check_output("stat -c %y /run/docker.pid") for name in DEBIANS]
+
+
+# The hosts are bare: these come first.
+
+
+def test_check_runs_to_the_end():
+    run = play(PLAYBOOK, "--check", "--diff", LIMIT)
+    assert run.rc == 0
+    assert {"Predict the installation", "Write the merged settings"} <= set(run.changed)
+    for name in DEBIANS:
+        assert not host(name).exists("dockerd")
+
+
+def test_another_distribution_gets_a_sentence():
+    run = play(PLAYBOOK, "--limit=molecule-engine-fedora")
+    assert "installs one on Debian and Ubuntu alone, not on Fedora" in run.failures["molecule-engine-fedora"]
+    assert run.changed == []
+
+
+def test_another_user_than_root_gets_a_sentence():
+    run = play(PLAYBOOK, LIMIT, ansible_user="marie")
+    for name in DEBIANS:
+        assert "needs root: run the play with become" in run.failures[name]
+    assert run.changed == []
+
+
+def test_install():
+    """By an ordinary user, who becomes root."""
+    run = play(PLAYBOOK, LIMIT, "--become", ansible_user="marie")
+    assert run.rc == 0, run.failures
+    assert "Install the distribution's Docker" in run.changed
+
+
+# Now there is an engine.
+
+
+def test_engine_answers(there):
+    assert there.check_output("docker version --format '{{.Server.Version}}'")
+    assert there.run("python3 -c 'import requests'").rc == 0
+
+
+def test_engine_comes_back_at_boot(there):
+    if there.exists("systemctl"):
+        assert there.check_output("systemctl is-enabled docker") == "enabled"
+    else:
+        assert there.check_output("ls /etc/rc2.d").count("docker") == 1
+
+
+def test_settings_are_merged_and_the_old_ones_kept(there):
+    settings = json.loads(there.file("/etc/docker/daemon.json").content_string)
+    assert settings == {"log-level": "warn", "log-opts": {"max-file": "7", "max-size": "5m"}}
+    [backup] = there.check_output("ls /etc/docker/daemon.json.*").split()
+    assert json.loads(there.file(backup).content_string) == {"log-level": "warn", "log-opts": {"max-file": "7"}}
+
+
+def test_user_may_talk_to_it(there):
+    assert there.run("su marie -c 'docker version'").rc == 0
+
+
+def test_nothing_to_do():
+    before = since()
+    for options in ([], ["--check"]):
+        run = play(PLAYBOOK, LIMIT, *options)
+        assert (run.rc, run.changed) == (0, [])
+    assert since() == before
+
+
+def test_engine_that_was_stopped_is_started():
+    for name in DEBIANS:
+        host(name).check_output("service docker stop; ! command -v systemctl || systemctl stop docker.socket")
+    run = play(PLAYBOOK, LIMIT)
+    assert (run.rc, run.changed) == (0, ["Start Docker, now and at boot"])
+    for name in DEBIANS:
+        assert host(name).run("docker version").rc == 0
