@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from dataclasses import dataclass, field
 
 
@@ -138,7 +139,7 @@ class Engine:
         result = self.run("container", "inspect", name)
         if result.rc == 0:
             return Container(json.loads(result.out)[0])
-        if "no such" in result.err.lower():
+        if re.search(r"no such (container|object)", result.err.lower()):
             return None
         raise EngineError(engine_trouble(self.cli, result.err))
 
@@ -147,7 +148,7 @@ def refuse_unstarted(result: Result, container: Container, user: str, program: s
     """Raise EngineError if the engine could not start a program in the container; its own failures are its own."""
     text = (result.err or result.out).strip()
     low = text.lower()
-    if result.rc in (125, 126, 127):
+    if result.rc in (125, 126, 127, 255):
         if "unable to find user" in low or "no matching entries in passwd" in low:
             raise EngineError(f"Container {container.name} has no user {user}.")
         if "executable file" in low or "no such file" in low or "permission denied" in low:
@@ -167,6 +168,6 @@ def engine_trouble(cli: str, err: str) -> str:
             f"This user may not talk to the engine ({text}): "
             "run the play with become, or add the user to the engine's group (engine_users in role mlenv.jupyter.engine)."
         )
-    if "cannot connect" in low or "is the docker daemon running" in low or "connection refused" in low or "no such file" in low:
+    if "cannot connect" in low or "is the docker daemon running" in low or "connection refused" in low or "connect: no such file" in low:
         return f"No engine answers {cli} on this host ({text}): start it, or run role mlenv.jupyter.engine first."
     return f"The engine's client {cli} failed: {text}"

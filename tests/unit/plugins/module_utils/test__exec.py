@@ -6,11 +6,15 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, EngineError, Result, engine_trouble, refuse_unstarted
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine, EngineError, Result, engine_trouble, refuse_unstarted
 
 
 def container(user="", env=(), **state):
     return Container({"Name": "/lab", "State": {"Status": "running", **state}, "Config": {"User": user, "Env": list(env)}})
+
+
+def engine(rc, out, err):
+    return Engine(lambda command, **how: (rc, out, err))
 
 
 @pytest.mark.parametrize(
@@ -35,6 +39,7 @@ def test_who_the_lab_user_is(user, env, expected):
     ("rc", "err", "sentence"),
     [
         (126, "unable to find user x: no matching entries in passwd file", "^Container lab has no user x.$"),
+        (255, "Error: unable to find user x: no matching entries in passwd file", "^Container lab has no user x.$"),
         (127, 'OCI runtime exec failed: exec: "python3": executable file not found in $PATH: unknown', "^Container lab has no python3 that user x can run.$"),
         (127, "Error: crun: executable file `python3` not found in $PATH: No such file or directory", "^Container lab has no python3 "),
         (1, "Error response from daemon: Container 0f is not running", "^Container lab went away while we were looking at it"),
@@ -44,6 +49,32 @@ def test_who_the_lab_user_is(user, env, expected):
 def test_what_could_not_be_started(rc, err, sentence):
     with pytest.raises(EngineError, match=sentence):
         refuse_unstarted(Result(rc, "", err), container(), "x", "python3")
+
+
+@pytest.mark.parametrize(
+    "err",
+    [
+        "Error: No such container: lab",
+        "Error response from daemon: No such container: lab",
+        "Error: inspecting object: no such container lab",
+        "Error: no such object: lab",
+    ],
+)
+def test_a_container_that_is_not_there(err):
+    assert engine(1, "[]", err).inspect("lab") is None
+
+
+@pytest.mark.parametrize(
+    ("err", "sentence"),
+    [
+        ("Error: unable to connect to Podman socket: dial unix /nowhere.sock: connect: no such file or directory", "^No engine answers docker"),
+        ("error during connect: dial tcp: lookup nowhere.example.com on 127.0.0.1:53: no such host", "no such host"),
+        ("Failed to initialize: unable to resolve docker endpoint: open /certs/ca.pem: no such file or directory", "/certs/ca.pem"),
+    ],
+)
+def test_an_engine_that_cannot_be_reached_has_no_containers_that_we_know_of(err, sentence):
+    with pytest.raises(EngineError, match=sentence):
+        engine(1, "[]", err).inspect("lab")
 
 
 @pytest.mark.parametrize("err", ["Traceback (most recent call last):", "the server is not running", ""])
