@@ -40,6 +40,45 @@ def canonical(name):
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
+# ---------------------------------------------------------------- where packages are kept
+
+
+class Place:
+    """The user base (~/.local), or an isolated environment of that name on the same volume: a kernel of its own."""
+
+    def __init__(self, virtualenv=None):
+        self.root, self.virtualenv = site.getuserbase(), virtualenv
+        self.path = os.path.join(self.root, "share", "virtualenvs", virtualenv) if virtualenv else self.root
+        self.site = os.path.join(self.path, os.path.relpath(site.getusersitepackages(), self.root))
+        self.python = os.path.join(self.path, "bin", "python")
+        self.kernel = os.path.join(self.root, "share", "jupyter", "kernels", virtualenv or "", "kernel.json")
+
+    @property
+    def kernel_spec(self):
+        """What tells Jupyter of the environment. Source: jupyter_client, kernel specs."""
+        return {
+            "argv": [self.python, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "display_name": self.virtualenv,
+            "language": "python",
+            # So that !pip and !python in a notebook are the environment's own; an image's PYTHONPATH leads to its packages.
+            "env": {"PATH": os.path.dirname(self.python) + ":${PATH}", "PYTHONPATH": "", "VIRTUAL_ENV": self.path},
+            "metadata": {"debugger": True},
+        }
+
+    def registered_spec(self):
+        """The kernel spec of that name, whoever wrote it; an empty dict if there is none."""
+        try:
+            with open(self.kernel, encoding="utf-8") as file:
+                return json.load(file)
+        except (OSError, ValueError):
+            return {}
+
+    @property
+    def is_kernel(self):
+        """Whether a notebook could run in it: it is registered, and its Python is the one of now."""
+        return self.registered_spec() == self.kernel_spec and os.path.exists(self.python) and os.path.isdir(self.site)
+
+
 # ---------------------------------------------------------------- what is installed
 
 
@@ -314,6 +353,16 @@ def same_hash(target, wanted, hashes):
 # ---------------------------------------------------------------- does what is wanted hold
 
 
+def image_dists():
+    """All that this Python sees but the user's own: name -> Dist."""
+    user_site, found = os.path.realpath(site.getusersitepackages()), {}
+    for folder in sys.path:
+        if folder and os.path.realpath(folder) != user_site:
+            for name, dist in dists_in(folder).items():
+                found.setdefault(name, dist)
+    return found
+
+
 class Environment:
     """The packages that a Python sees, and the questions that we ask of them."""
 
@@ -322,13 +371,10 @@ class Environment:
         self._read = {}
 
     @classmethod
-    def here(cls, packaging):
-        user_site, image = site.getusersitepackages(), {}
-        for folder in sys.path:
-            if folder and os.path.realpath(folder) != os.path.realpath(user_site):
-                for name, dist in dists_in(folder).items():
-                    image.setdefault(name, dist)
-        return cls(packaging, dists_in(user_site), image)
+    def here(cls, packaging, place):
+        """What a program in this place sees: in an isolated environment, nothing of the image."""
+        user = dists_in(place.site)
+        return cls(packaging, user, {} if place.virtualenv else image_dists())
 
     def find(self, name):
         return self.user.get(name) or self.image.get(name)
@@ -435,15 +481,19 @@ def constraints_of_image_user():
 class Look:
     """One look: the environment here, what a request asks of it, and what does not hold.
 
-    request: state, autoremove, lines and constraints; each line is [where, text].
+    request: state, autoremove, lines and constraints; each line is [where, text]. virtualenv: name of an isolated
+    environment, with whole: that it is to go as a whole.
     """
+
+    IMPLIED = ("ipykernel", "pip")  # what an environment needs to be a kernel, and for %pip in its notebooks
 
     def __init__(self, request):
         self.state, self.autoremove = request.get("state", "present"), request.get("autoremove", False)
-        self.deep = request.get("repair", False)
+        self.deep, self.whole = request.get("repair", False), request.get("whole", False)
+        self.place = Place(request.get("virtualenv"))
         self.packaging = load_packaging()
-        self.environment = Environment.here(self.packaging)
-        self.wanted, self.malformed, self.undecided, self.bounds = [], [], [], []
+        self.environment = Environment.here(self.packaging, self.place)
+        self.wanted, self.implied, self.malformed, self.undecided, self.bounds = [], [], [], [], []
         self.missing, self.reached = [], set()
         if self.packaging is None:
             self.undecided = [text for _where, text in request["lines"]]
@@ -452,13 +502,17 @@ class Look:
         bounds, malformed_bounds, _undecided = read(self.environment, request["constraints"] + constraints_of_image_user())
         self.malformed += malformed_bounds
         self.bounds = [bound for bound in bounds if bound.applies()]
+        # A list with hashes must have one for each of its packages, so it names these as well.
+        if self.place.virtualenv and not any(" --hash" in line for _where, line in request["lines"]):
+            named = {one.name for one in self.wanted}
+            self.implied = [self.environment.wanted(name) for name in self.IMPLIED if name not in named]
         if self.state != "absent":
             self.follow()
 
     def follow(self):
         """Follow the requirements through the environment as it is now."""
         try:
-            self.missing, self.reached = self.environment.closure(self.wanted, self.bounds)
+            self.missing, self.reached = self.environment.closure(self.wanted + self.implied, self.bounds)
         except Malformed as error:  # in an installed package's own metadata
             self.undecided.append(str(error))
 
@@ -470,6 +524,8 @@ class Look:
     def surplus(self):
         """User packages that the state wants gone. The image's own are never touched."""
         user = self.environment.user
+        if self.whole:
+            return set(user)
         if self.state == "exact":
             return set(user) - self.reached
         if self.state != "absent":
@@ -483,24 +539,34 @@ class Look:
         """Named by the request, but known as somebody's dependency only: autoremove would take them away."""
         return [] if self.state == "absent" else sorted(name for name in self.asked_for() if not self.environment.user[name].requested)
 
+    @property
+    def kernel_differs(self):
+        """Whether the kernel of an isolated environment is to be registered, or to go."""
+        if self.whole:
+            return os.path.isdir(self.place.path) or os.path.exists(self.place.kernel)
+        return bool(self.place.virtualenv) and self.state != "absent" and not self.place.is_kernel
+
     def answer(self):
         environment, surplus = self.environment, sorted(self.surplus())
-        base, user_site = site.getuserbase(), site.getusersitepackages()
+        base, user_site = self.place.path, self.place.site
+        pip = environment.find("pip") or (image_dists().get("pip") if self.place.virtualenv else None)
         return {
             "leftovers": leftovers(user_site),
             "foreign": foreign(base, self.deep),
             "older": {python: versions(dists_in(folder)) for python, folder in older_sites(base, user_site).items()},
             "python": ".".join(str(part) for part in sys.version_info[:3]),
             "executable": sys.executable,
-            "pip": environment.find("pip").version if environment.find("pip") else "",
+            "pip": pip.version if pip else "",
             "user_site": user_site,
             "user_base": base,
-            "interrupted": os.path.exists(os.path.join(base, OWN_DIRECTORY, JOURNAL)),
+            "interrupted": os.path.exists(os.path.join(self.place.root, OWN_DIRECTORY, JOURNAL)),
             "home": os.path.expanduser("~"),
             "uid": os.getuid(),
             "gid": os.getgid(),
             "path": os.environ.get("PATH", ""),
-            "satisfied": not (self.missing or self.malformed or self.undecided or surplus),
+            "kernel": bool(self.place.virtualenv) and self.place.is_kernel,
+            "kernel_differs": self.kernel_differs,
+            "satisfied": not (self.missing or self.malformed or self.undecided or surplus or self.kernel_differs),
             "missing": self.missing,
             "surplus": surplus,
             "unmarked": self.unmarked(),
@@ -516,5 +582,6 @@ def versions(dists):
 
 
 def look(request):
-    """Everything that one look tells."""
-    return Look(request).answer()
+    """Everything that one look tells; the same for each of the isolated environments that are asked for, too."""
+    kernels = {one["virtualenv"]: Look(one).answer() for one in request.get("kernels", ())}
+    return {**Look(request).answer(), "kernels": kernels}

@@ -20,24 +20,35 @@ import shutil
 import sys
 import tempfile
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import Dist, Look, archive_hashes, dists_in, older_sites, versions
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import Dist, Look, Place, archive_hashes, dists_in, older_sites, versions
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Job, pins, pip_install, protected
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_kernel import (
+    make_environment,
+    refuse_others,
+    register_kernel,
+    remove_kernel,
+    undo_environment,
+)
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, existing_parent, files_of, recorded, refuse_foreign
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_uv import can_stand_in, find_uv, uv_install
 
 
 def change(request):
     """Make the request true, or (check) say what that would change. The answer is for _pip.py."""
-    base = Base()
+    place = Place(request.get("virtualenv"))
+    base, made = Base(place), False
     try:
         with contextlib.ExitStack() as stack:
             if request["check"]:
                 stage = stack.enter_context(tempfile.TemporaryDirectory())
-            else:
-                refuse_foreign([existing_parent(base.own)])
-                stack.enter_context(base.locked(request["timeout"]))
-                stage = base.stage
-            return transaction(request, base, stage)
+                return transaction(request, base, stage)
+            refuse_foreign([existing_parent(base.own)])
+            stack.enter_context(base.locked(request["timeout"]))
+            stack.callback(lambda: made and not place.is_kernel and undo_environment(place))
+            if place.virtualenv and request["state"] != "absent":
+                refuse_others(place)
+                made = make_environment(place)
+            return transaction(request, base, base.stage)
     except Trouble as trouble:
         return {"error": str(trouble), **trouble.details}
     except OSError as error:
@@ -47,7 +58,7 @@ def change(request):
 def transaction(request, base, stage):
     look = Look(request)
     found, user = look.answer(), dict(look.environment.user)
-    answer = {"before": versions(user), "image": found["image_packages"], "python": found["python"], "installed": {}, "migrated": {}}
+    answer = {"before": versions(user), "image": found["image_packages"], "installed": {}, "migrated": {}}
     older = Older(base, look) if request["migrate"] else None
     staged = {}
     if needs_installer(request, look) or (older and older.wanted(request)):
@@ -55,7 +66,7 @@ def transaction(request, base, stage):
         answer.update(argv=done.argv, rc=done.rc, out=done.out, err=done.err)
         if done.rc:
             return answer
-        answer["installer"] = os.path.basename(done.argv[0]) if done.argv[0] != sys.executable else "pip"
+        answer["installer"] = done.installer
         staged = really_new(done.dists, user, request, stage)
         look.environment.user.update(staged)
         look.follow()
@@ -64,16 +75,21 @@ def transaction(request, base, stage):
     surplus = look.surplus()
     after = {name: dist for name, dist in look.environment.user.items() if name not in surplus}
     changed = {name: dist for name, dist in {**user, **staged}.items() if name in staged or name in surplus}
-    answer.update(after=versions(after), installed=versions(staged), restart=wants_restart(changed, found["image_packages"]))
+    answer.update(after=versions(after), installed=versions(staged), restart=not base.place.virtualenv and wants_restart(changed, found["image_packages"]))
     if older:
         answer["migrated"] = older.told({**found["image_packages"], **answer["after"]})
     replaced = [user[name] for name in changed if name in user]
     if not (request["check"] and request["repair"]):  # then it would have been mended by now
         base.refuse_foreign(replaced)
-    if not request["check"]:
-        if changed or older:
-            base.swap(replaced, older.remains(after.values()) if older else ())
-        mark_requested(Look(request))
+    if request["check"]:
+        return answer
+    if look.whole:
+        remove_kernel(base)
+    elif changed or older:
+        base.swap(replaced, older.remains(after.values()) if older else ())
+    mark_requested(Look(request))
+    if base.place.virtualenv and request["state"] != "absent":
+        register_kernel(base.place)
     return answer
 
 
@@ -130,6 +146,7 @@ def install(request, base, stage, look, found, older):
     visible = {name: dist for name, dist in {**look.environment.image, **look.environment.user}.items() if name not in again}
     upgrade = sorted({wanted.name for wanted in look.wanted if wanted.name}) if request["state"] == "latest" else []
     lines, loose = (older.wanted(request), older.bounds()) if older else ([], {})
+    lines += [wanted.text for wanted in look.implied]
     while True:
         job = Job(request, base, stage, visible, upgrade, lines, pins(look.packaging, {**bounds, **loose}))
         done = run_installer(request["installer"], job, found)

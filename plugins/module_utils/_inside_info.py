@@ -18,7 +18,8 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import
 
 def inform(request):
     """request: as for a change in check mode, with outdated and lock: whether to ask the index for that."""
-    look, base = Look(request), Base()
+    look = Look(request)
+    base = Base(look.place)
     user = look.environment.user
     answer = {
         **look.answer(),

@@ -16,12 +16,13 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit
 from urllib.request import Request, build_opener
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import canonical, dists_in
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Trouble
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Trouble, sight_of
 
 
 class Planned:
@@ -36,10 +37,10 @@ class Planned:
 
 
 class Done:
-    """How the installer ended: dists are those that it installed, or (check) would install, by name."""
+    """How the installer (uv or pip) ended: dists are those that it installed, or (check) would install, by name."""
 
-    def __init__(self, argv, rc, out, err, dists):
-        self.argv, self.rc, self.out, self.err, self.dists = argv, rc, out, err, dists
+    def __init__(self, installer, argv, rc, out, err, dists):
+        self.installer, self.argv, self.rc, self.out, self.err, self.dists = installer, argv, rc, out, err, dists
 
 
 @contextlib.contextmanager
@@ -78,6 +79,8 @@ def environment_for(job, netrc, **more):
     """The container's environment, without what would lead an installer astray, with what the task wants."""
     astray = ("PYTHONNOUSERSITE", "PIP_USER", "PIP_TARGET", "PIP_PREFIX", "UV_PREFIX", "UV_TARGET", "UV_SYSTEM_PYTHON", "VIRTUAL_ENV")
     environment = {key: value for key, value in os.environ.items() if key not in astray}
+    if job.base.place.virtualenv:
+        environment.pop("PYTHONPATH", None)  # what is there is the image's
     if netrc:
         environment["NETRC"] = netrc
     if job.proxy:
@@ -160,12 +163,12 @@ class Job:
 
 
 def pip_install(job):
-    """`pip install --user` with the stage as its user base, and the visible part of the true user site in its sight."""
-    options = ["--user", "--no-warn-script-location"]
+    """`pip install --user` with the stage as its user base; for an isolated environment, with the stage in its place."""
+    options = ["--no-user" if job.base.place.virtualenv else "--user", "--no-warn-script-location"]
     options += ["--upgrade"] if job.upgrade else []
     options += [] if job.compile else ["--no-compile"]
     options += ["--cache-dir", os.path.join(job.cache, "pip")] if job.cache else ["--no-cache-dir"]
-    with passed(job.texts()) as (requirements, constraints, report_path, netrc), sight(job):
+    with passed(job.texts()) as (requirements, constraints, report_path, netrc), sight(job) as python:
         environment = environment_for(
             job,
             netrc if job.netrc else "",
@@ -176,7 +179,7 @@ def pip_install(job):
             PIP_PROGRESS_BAR="off",
         )
         options += ["--dry-run", "--report", report_path] if job.check else []
-        argv = [sys.executable, "-m", "pip", "install", *options, *job.options, "-r", requirements, "-c", constraints]
+        argv = [python, "-m", "pip", "install", *options, *job.options, "-r", requirements, "-c", constraints]
         rc, out, err = run_child(argv, environment, job.timeout)
         report = []
         if job.check and rc == 0:
@@ -185,25 +188,45 @@ def pip_install(job):
     if rc and "from versions: none" in err:
         err += "".join(refusals(job))
     dists = {planned.name: planned for planned in report} if job.check else dists_in(job.base.site_in(job.stage))
-    return Done(argv, rc, out, err, dists)
+    return Done("pip", argv, rc, out, err, dists)
 
 
 @contextlib.contextmanager
 def sight(job):
-    """Let a Python with the stage as its user base see the true user site, but for packages that are not visible."""
-    links = os.path.join(job.stage, "sight")
+    """A Python to which the stage is the place for packages, and which sees those of the true place, but for the ones that
+    are not visible. These are linked beside the stage: from its own place, pip would remove them."""
+    place, python, links = job.base.place, sys.executable, sight_of(job.stage)
     os.makedirs(links)
     os.makedirs(job.base.site_in(job.stage))
-    hidden = {os.path.basename(dist.path) for name, dist in dists_in(job.base.site).items() if name not in job.visible}
-    for entry in os.listdir(job.base.site) if os.path.isdir(job.base.site) else []:
+    hidden = {os.path.basename(dist.path) for name, dist in dists_in(place.site).items() if name not in job.visible}
+    for entry in os.listdir(place.site) if os.path.isdir(place.site) else []:
         if entry not in hidden:
-            os.symlink(os.path.join(job.base.site, entry), os.path.join(links, entry))
+            os.symlink(os.path.join(place.site, entry), os.path.join(links, entry))
+    lines = [links]
+    if place.virtualenv:
+        python = stage_python(job.stage)
+        if not os.path.exists(os.path.join(links, "pip")):
+            os.symlink(find_spec("pip").submodule_search_locations[0], os.path.join(links, "pip"))
+        if os.path.exists(place.python):  # scripts begin with its name
+            lines.append(f"import sys; sys.executable = {place.python!r}")
     path = os.path.join(job.base.site_in(job.stage), "sight.pth")
     with open(path, "w", encoding="utf-8") as file:
-        file.write(links + "\n")
-    yield
-    os.remove(path)
+        file.writelines(line + "\n" for line in lines)
+    yield python
+    for made in [path, *([python, os.path.join(job.stage, "pyvenv.cfg")] if place.virtualenv else [])]:
+        os.remove(made)
     shutil.rmtree(links)
+
+
+def stage_python(stage):
+    """A Python to which the stage is its environment."""
+    executable = getattr(sys, "_base_executable", sys.executable)
+    os.makedirs(os.path.join(stage, "bin"))
+    with open(os.path.join(stage, "pyvenv.cfg"), "w", encoding="utf-8") as file:
+        file.write(f"home = {os.path.dirname(executable)}\ninclude-system-site-packages = false\n")
+    python = os.path.join(stage, "bin", "python")
+    os.symlink(executable, python)
+    return python
 
 
 def pins(packaging, packages):

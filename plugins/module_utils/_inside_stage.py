@@ -16,10 +16,14 @@ import glob
 import json
 import os
 import shutil
-import site
 import time
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import JOURNAL, OWN_DIRECTORY
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import JOURNAL, OWN_DIRECTORY, Place
+
+
+def sight_of(stage):
+    """Beside a stage: links to what an installer shall take for installed. Not below, nor with a name that begins like its."""
+    return os.path.join(os.path.dirname(stage), "sight-of-" + os.path.basename(stage))
 
 
 class Trouble(Exception):
@@ -31,12 +35,11 @@ class Trouble(Exception):
 
 
 class Base:
-    """A user base (~/.local): where packages live, and our own directory in it, on the same file system."""
+    """A place for packages, and our own directory in the user base, on the same file system."""
 
-    def __init__(self):
-        self.path = site.getuserbase()
-        self.site = site.getusersitepackages()
-        self.own = os.path.join(self.path, OWN_DIRECTORY)
+    def __init__(self, place):
+        self.place, self.path, self.site = place, place.path, place.site
+        self.own = os.path.join(place.root, OWN_DIRECTORY)
         self.stage = os.path.join(self.own, "stage")
         self.trash = os.path.join(self.own, "trash")
         self.cache = os.path.join(self.own, "cache")
@@ -57,7 +60,7 @@ class Base:
                     break
                 except BlockingIOError:
                     if time.monotonic() > deadline:
-                        raise Trouble(f"another installation into {self.path} did not end within {timeout} s") from None
+                        raise Trouble(f"another installation into {self.place.root} did not end within {timeout} s") from None
                     time.sleep(0.1)
             self.finish_interrupted()
             try:
@@ -66,17 +69,18 @@ class Base:
                 self.clean()
 
     def clean(self):
-        shutil.rmtree(self.stage, ignore_errors=True)
-        shutil.rmtree(self.trash, ignore_errors=True)
+        for folder in (self.stage, sight_of(self.stage), self.trash):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def finish_interrupted(self):
         """A journal means that the stage was complete: repeat the swap to its end. Without one, it was not."""
         if os.path.exists(self.journal):
             with open(self.journal, encoding="utf-8") as file:
                 journal = json.load(file)
+            base = Base(Place(journal.get("virtualenv")))
             if journal["removing"]:
-                self.remove(journal["files"], Moves())
-            self.insert(Moves())
+                base.remove(journal["files"], Moves())
+            base.insert(Moves())
             os.remove(self.journal)
         self.clean()
 
@@ -102,7 +106,7 @@ class Base:
 
     def write_journal(self, journal):
         with open(self.journal + ".new", "w", encoding="utf-8") as file:
-            json.dump(journal, file)
+            json.dump({**journal, "virtualenv": self.place.virtualenv}, file)
             file.flush()
             os.fsync(file.fileno())
         os.replace(self.journal + ".new", self.journal)

@@ -62,10 +62,11 @@ def lines_of(settings, requirements):
 
 
 def uv_install(job, uv):
-    settings = pip_settings()
+    settings, place = pip_settings(), job.base.place
     site = job.base.site_in(job.stage)
+    python = place.python if place.virtualenv and os.path.exists(place.python) else sys.executable
     lend_metadata(job.visible, site)
-    options = ["--prefix", job.stage, "--python", sys.executable, "--break-system-packages", "--index-strategy", "unsafe-best-match"]
+    options = ["--prefix", job.stage, "--python", python, "--break-system-packages", "--index-strategy", "unsafe-best-match"]
     options += [word for name in job.upgrade for word in ("--upgrade-package", name)]
     # A dry run tells no dependencies. A stage for a check is thrown away in any case, so it may as well be filled.
     dry = job.check and not job.follows
@@ -86,7 +87,7 @@ def uv_install(job, uv):
             offline = run_child([*argv, "--offline"], environment, job.timeout)
             rc, out, err = offline if offline[0] == 0 else (rc, out, err)
     take_back(job.stage, site)
-    return Done(argv, rc, out, err, foretold(err) if dry else dists_in(site))
+    return Done("uv", argv, rc, out, err, foretold(err) if dry else dists_in(site))
 
 
 def lend_metadata(visible, site):

@@ -40,6 +40,18 @@ ARGUMENTS = {
     "packages": {"type": "list", "elements": "str", "default": []},
     "requirements": TEXT,
     "constraints": TEXT,
+    "kernels": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {
+            "name": {"type": "str", "required": True},
+            "packages": {"type": "list", "elements": "str", "default": []},
+            "requirements": TEXT,
+            "constraints": TEXT,
+            "state": {"type": "str", "choices": ["present", "exact", "absent"], "default": "present"},
+        },
+    },
     "ca_certificates": TEXT,
     "token": {**TEXT, "no_log": True},
     "wait": {"type": "int", "default": 0},
@@ -504,18 +516,20 @@ class Look:
         return sizes
 
     def _wanted(self) -> bool:
-        return bool(self.params["packages"] or self.params["requirements"].strip())
+        return bool(self.params["packages"] or self.params["requirements"].strip() or self.params["kernels"])
 
     def _packages(self, run) -> tuple:
         """Python's version in the lab, and which of the wanted packages are missing: one exec, no pip, no network."""
-        argv, stdin = probe_command(self.params["packages"], self.params["requirements"], self.params["constraints"])
+        argv, stdin = probe_command(*(self.params[name] for name in ("packages", "requirements", "constraints", "kernels")))
         result = run(argv, stdin)
         if result.rc != 0:
             return "", {"error": (result.err.strip().splitlines() or ["no answer"])[-1]}
         facts = parse_probe(result.out)
         # The image's hundreds of packages are container_pip_info's to tell: here they would only be carried about.
-        for name in ("image_packages", "path", "home", "interrupted"):
+        for name in ("image_packages", "path", "home", "interrupted", "kernel", "kernel_differs"):
             facts.pop(name, None)
+        wanted = ("satisfied", "missing", "malformed", "undecided", "user_packages")
+        facts["kernels"] = {name: {key: kernel[key] for key in wanted} for name, kernel in facts["kernels"].items()}
         return facts.pop("python"), facts
 
     def _in_passing(self, facts: dict):

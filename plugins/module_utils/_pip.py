@@ -14,7 +14,15 @@ import shlex
 from dataclasses import dataclass, field
 from urllib.parse import unquote
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside, _inside_change, _inside_info, _inside_install, _inside_stage, _inside_uv
+from ansible_collections.mlenv.jupyter.plugins.module_utils import (
+    _inside,
+    _inside_change,
+    _inside_info,
+    _inside_install,
+    _inside_kernel,
+    _inside_stage,
+    _inside_uv,
+)
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip_errors import explain
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import command, parse_probe
@@ -22,7 +30,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import
 
 # What is sent into a container to look, and to change; later ones import earlier ones.
 LOOK = [_inside]
-CHANGE = [_inside, _inside_stage, _inside_install, _inside_uv, _inside_change]
+CHANGE = [_inside, _inside_stage, _inside_install, _inside_uv, _inside_kernel, _inside_change]
 INFORM = [_inside, _inside_stage, _inside_install, _inside_info]
 # With these, pip does something although every requirement holds.
 DECISIVE = ("-U", "--upgrade", "--force-reinstall", "-I", "--ignore-installed", "-r", "--requirement", "-c", "--constraint")
@@ -56,6 +64,8 @@ class Wish:
     proxy: str | None = None
     ca_certificates: str | None = None
     timeout: int = 600
+    virtualenv: str | None = None
+    whole: bool = False  # the virtualenv is to go, with all that is in it
 
     @classmethod
     def of(cls, params: dict) -> Wish:
@@ -81,6 +91,9 @@ class Wish:
             params["proxy"],
             params["ca_certificates"],
             params["timeout"],
+            virtualenv_name(params["virtualenv"]),
+            # An empty list asks for nothing; only no list at all speaks of the virtualenv itself.
+            params["state"] == "absent" and all(params[name] is None for name in ("name", "requirements", "requirements_content")),
         )
 
     @property
@@ -106,6 +119,8 @@ class Wish:
             "proxy": self.proxy,
             "ca_certificates": self.ca_certificates,
             "timeout": self.timeout,
+            "virtualenv": self.virtualenv,
+            "whole": self.whole,
             "force": self.pip_decides,
             "check": check,
         }
@@ -120,6 +135,15 @@ def names_with_version(names: list, version: str | None) -> list:
     if any(sign in names[0] for sign in "<>=!~@/"):
         raise PipError(f"{names[0]} names its version already; leave version out")
     return [f"{names[0]}=={version}"]
+
+
+def virtualenv_name(name: str | None) -> str | None:
+    """Jupyter's rule for the name of a kernel. Its own kernel is not ours to replace."""
+    if name is not None and not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name):
+        raise PipError(f"virtualenv {name!r} is no name for a kernel: begin with a letter or digit, and use letters, digits, dots, dashes and underscores")
+    if name is not None and name.lower() == "python3":
+        raise PipError("virtualenv python3 has the name of the image's own kernel: use another")
+    return name
 
 
 def index_lines(params: dict) -> list:
@@ -193,7 +217,7 @@ def ensure(packages: Packages, wish: Wish, check: bool) -> dict:
     request = wish.request(check)
     found = packages.look(request)
     refuse_malformed(found["malformed"])
-    result = {"python_version": found["python"], "repaired": [], "migrated": {}, "warnings": []}
+    result = {"python_version": found["python"], "repaired": [], "migrated": {}, "kernel": kernel_of(wish, found), "warnings": []}
     broken = found["foreign"] + found["leftovers"]
     if broken and wish.repair:
         result["repaired"] = broken
@@ -208,8 +232,16 @@ def ensure(packages: Packages, wish: Wish, check: bool) -> dict:
         return outcome(result, {})
     answer = packages.change(request)
     told = what_was_said(answer)
-    result["migrated"] = answer["migrated"]
+    result.update(migrated=answer["migrated"], changed=found["kernel_differs"])
     return {**outcome(result, differences(answer)), "restart_recommended": answer["restart"], "installer": answer.get("installer"), **told}
+
+
+def kernel_of(wish: Wish, found: dict) -> dict | None:
+    """The kernel of a virtualenv, whether Jupyter finds it before and after."""
+    if not wish.virtualenv:
+        return None
+    after = not wish.whole and (found["kernel"] or wish.state != "absent")
+    return {"name": wish.virtualenv, "before": found["kernel"], "after": after}
 
 
 def what_was_said(answer: dict) -> dict:
@@ -224,7 +256,8 @@ def what_was_said(answer: dict) -> dict:
 
 def inform(packages: Packages, index: list, options: dict) -> dict:
     """All that there is to know: container_pip_info's whole result. options: of the module, by name."""
-    request = {**Wish(Lines(), index_lines=index, timeout=options["timeout"]).request(check=True), "repair": options["deep"]}
+    wish = Wish(Lines(), index_lines=index, timeout=options["timeout"], virtualenv=virtualenv_name(options["virtualenv"]))
+    request = {**wish.request(check=True), "repair": options["deep"]}
     request.update({name: options[name] for name in ("outdated", "lock", "proxy", "ca_certificates")})
     answer = packages.inform(request)
     what_was_said(answer)
@@ -257,17 +290,24 @@ def differences(answer: dict) -> dict:
 
 
 def outcome(result: dict, changes: dict) -> dict:
+    changed = result.get("changed") or changes or result["repaired"] or result["migrated"]
     return {
         **result,
-        "changed": bool(changes or result["repaired"] or result["migrated"]),
+        "changed": bool(changed),
         "packages": changes,
-        "diff": {side: "".join(f"{name}=={pair[side]}\n" for name, pair in changes.items() if pair[side]) for side in ("before", "after")},
+        "diff": {side: listing(result["kernel"], changes, side) for side in ("before", "after")},
         "restart_recommended": False,
         "installer": None,
         "cmd": [],
         "stdout": "",
         "stderr": "",
     }
+
+
+def listing(kernel: dict | None, changes: dict, side: str) -> str:
+    """One side of a diff: what differs, one line each."""
+    lines = [f"kernel {kernel['name']}"] if kernel and kernel[side] and kernel["before"] != kernel["after"] else []
+    return "".join(line + "\n" for line in lines + [f"{name}=={pair[side]}" for name, pair in changes.items() if pair[side]])
 
 
 def readable(argv: list) -> list:

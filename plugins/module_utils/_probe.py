@@ -37,14 +37,27 @@ def command(modules: list, function: str, request: dict, python: str = "python3"
     return [python, "-"], program
 
 
-def probe_command(requirements: list, requirements_text: str = "", constraints_text: str = "") -> tuple:
-    """(argv, stdin) of one look at a Python environment: do these requirements hold in it?"""
+def probe_command(requirements: list, requirements_text: str = "", constraints_text: str = "", kernels: list = ()) -> tuple:
+    """(argv, stdin) of one look at a Python environment: do these requirements hold in it, and those of its isolated kernels?"""
+    request = probe_request(requirements, requirements_text, constraints_text)
+    request["kernels"] = [
+        {
+            **probe_request(kernel["packages"], kernel["requirements"], kernel["constraints"]),
+            "virtualenv": kernel["name"],
+            "state": kernel["state"],
+            "whole": kernel["state"] == "absent",
+        }
+        for kernel in kernels
+    ]
+    return command([_inside], "look", request)
+
+
+def probe_request(requirements: list, requirements_text: str, constraints_text: str) -> dict:
     lines = [["name", name] for name in split_names(requirements)]
-    request = {
+    return {
         "lines": lines + read_text(requirements_text, "requirements"),
         "constraints": read_text(constraints_text, "constraints"),
     }
-    return command([_inside], "look", request)
 
 
 def parse_probe(stdout: str) -> dict:

@@ -76,6 +76,15 @@ def about_values(wanted: dict):
         yield f"lab_env sets {name}, which the lab sets itself: use {RESERVED[name]} for it."
     if re.search(r"\.token\s*=", str(wanted["env"].get("NOTEBOOK_ARGS", ""))):
         yield "lab_env.NOTEBOOK_ARGS holds a token, which the log would show: use lab_token for it."
+    names = [kernel["name"] for kernel in wanted["kernels"]]
+    for name in names:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.lower() == "python3":
+            yield (
+                f"lab_kernels names {name}, which cannot be the name of a kernel: begin with a letter or digit, use letters, digits, dots, "
+                "dashes and underscores, and leave python3 to the image."
+            )
+        elif names.count(name) > 1:
+            yield f"lab_kernels names {name} more than once: put its packages together."
     for volume in wanted["volumes"]:
         target = volume.split(":")[1] if ":" in volume else volume
         if wanted["user"] != "jovyan" and re.match(r"/home/jovyan(/|$)", target):
@@ -90,6 +99,13 @@ def about_files(wanted: dict):
                 f"lab_{variable} {wanted[variable]} is not on the controller: "
                 "name an existing file, from where Ansible was started, the inventory or the playbook."
             )
+    for kernel, texts in zip(wanted["kernels"], wanted["kernel_texts"]):
+        for variable in ("requirements", "constraints"):
+            if kernel.get(variable) and not texts[variable].strip():
+                yield (
+                    f"{variable} {kernel[variable]} of kernel {kernel['name']} in lab_kernels is not on the controller, or is empty: "
+                    "name a file with something in it, from where Ansible was started, the inventory or the playbook."
+                )
     for path in wanted["missing_certificates"]:
         yield f"lab_ca_certificates names {path}, which is not on the controller: name existing PEM files."
     if wanted["ca_certificates"] and "-----BEGIN CERTIFICATE-----" not in wanted["ca_certificates"]:
@@ -105,17 +121,26 @@ def about_image(wanted: dict, look: dict):
     if image["present"] and not image["jupyter"]:
         yield f"Image {reference} is not a Jupyter image (it sets no NB_USER): use one of Jupyter Docker Stacks, or one made from them."
     packages = look["packages"] or {}
+    yield from about_packages(packages, {**wanted, "where": "lab_packages"})
+    for kernel in wanted["kernels"]:
+        yield from about_packages(packages.get("kernels", {}).get(kernel["name"], {}), {**kernel, "where": f"kernel {kernel['name']} of lab_kernels"})
+
+
+def about_packages(packages: dict, wanted: dict):
     for broken in packages.get("malformed", []):
         yield f"{broken['text']} ({_place(broken['where'], wanted)}) is no requirement: {broken['why']}."
     for line in packages.get("undecided", []):
         if OTHER_FILE.match(line):
-            yield f"{line} in lab_requirements or lab_constraints names a file of the controller, which the lab cannot read: write its lines there instead."
+            yield (
+                f"{line} in a requirements or constraints file of {wanted['where']} names a file of the controller, "
+                "which the lab cannot read: write its lines there instead."
+            )
 
 
 def _place(where: str, wanted: dict) -> str:
     """What the look calls name, requirements:3 or constraints:3, in the caller's words."""
     variable, _sep, number = where.partition(":")
-    return f"line {number} of {wanted[variable]}" if number else "in lab_packages"
+    return f"line {number} of {wanted[variable]}" if number else f"in {wanted['where']}"
 
 
 def about_host(wanted: dict, look: dict):

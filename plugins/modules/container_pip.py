@@ -14,6 +14,8 @@ description:
     role P(mlenv.jupyter.lab#role) that is a volume, so the packages outlive the container.
   - When everything that is asked for is there already, it costs one C(docker exec), starts no pip and needs no network.
   - A failing installation changes nothing at all. The packages are installed beside the user site, and moved in when all of them are there.
+  - With O(virtualenv), the packages are in an environment of their own, which Jupyter offers as a kernel of that name. So projects
+    whose packages do not go together share one lab.
 extends_documentation_fragment:
   - mlenv.jupyter._attributes
   - mlenv.jupyter._attributes.engine
@@ -42,6 +44,14 @@ options:
       - An item may hold several, divided by commas.
     type: list
     elements: str
+  virtualenv:
+    description:
+      - Name of an isolated environment on the volume of the packages, to use instead of the user site. It is made if it is not there, and is a
+        kernel of that name in Jupyter's launcher. It sees no packages of the image or the user site.
+      - What makes it a kernel, C(ipykernel) and C(pip), is installed along, unless the requirements have hashes. Then they must name these two.
+      - With O(state=absent) and neither O(name) nor O(requirements) nor O(requirements_content), the environment is removed as a whole, and so is its kernel.
+    type: str
+    version_added: 0.2.0
   version:
     description:
       - Version of the one package in O(name).
@@ -204,6 +214,18 @@ EXAMPLES = r"""
     state: absent
     autoremove: true
 
+- name: Offer a kernel with packages of its own
+  mlenv.jupyter.container_pip:
+    container: jupyter-ds
+    virtualenv: legacy
+    name: [pandas<2, numpy<2]
+
+- name: Remove that kernel and its packages
+  mlenv.jupyter.container_pip:
+    container: jupyter-ds
+    virtualenv: legacy
+    state: absent
+
 - name: Install an older version of something that the image has, knowing the risk
   mlenv.jupyter.container_pip:
     container: jupyter-ds
@@ -235,6 +257,11 @@ repaired:
   returned: success
   type: list
   elements: str
+kernel:
+  description: The kernel of O(virtualenv), and whether Jupyter finds it before and after. Null without O(virtualenv).
+  returned: success
+  type: dict
+  sample: {name: legacy, before: false, after: true}
 restart_recommended:
   description:
     - Whether the running Jupyter server has loaded something that changed, or must load something new.
@@ -271,6 +298,7 @@ def main() -> None:
         argument_spec={
             "container": {"type": "str", "required": True},
             "name": {"type": "list", "elements": "str"},
+            "virtualenv": {"type": "str"},
             "version": {"type": "str"},
             "requirements": {"type": "path"},
             "requirements_content": {"type": "str"},
@@ -296,7 +324,7 @@ def main() -> None:
             "docker_cli": {"type": "str", "default": "docker"},
             "docker_host": {"type": "str"},
         },
-        required_one_of=[("name", "requirements", "requirements_content")],
+        required_one_of=[("name", "requirements", "requirements_content", "virtualenv")],
         supports_check_mode=True,
     )
     params = module.params

@@ -30,6 +30,11 @@ options:
       - Name of the container. It must be running.
     type: str
     required: true
+  virtualenv:
+    description:
+      - Name of an isolated environment to look at instead of the user site.
+    type: str
+    version_added: 0.2.0
   outdated:
     description:
       - Ask the index for the newest version of each user package.
@@ -186,6 +191,7 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec={
             "container": {"type": "str", "required": True},
+            "virtualenv": {"type": "str"},
             "outdated": {"type": "bool", "default": False},
             "lock": {"type": "bool", "default": False},
             "deep": {"type": "bool", "default": False},

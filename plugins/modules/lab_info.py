@@ -80,6 +80,36 @@ options:
       - Text of a constraints file that O(packages) and O(requirements) must keep to.
     type: str
     default: ""
+  kernels:
+    description:
+      - Isolated environments (O(mlenv.jupyter.container_pip#module:virtualenv)). RV(packages) says what is missing in them.
+    type: list
+    elements: dict
+    default: []
+    version_added: 0.2.0
+    suboptions:
+      name:
+        description: Name of the environment and of its kernel.
+        type: str
+        required: true
+      packages:
+        description: Requirements, as pip takes them.
+        type: list
+        elements: str
+        default: []
+      requirements:
+        description: Text of a requirements file.
+        type: str
+        default: ""
+      constraints:
+        description: Text of a constraints file.
+        type: str
+        default: ""
+      state:
+        description: What is wanted of it, as for O(mlenv.jupyter.container_pip#module:state).
+        type: str
+        choices: [present, exact, absent]
+        default: present
   ca_certificates:
     description:
       - Certificates (PEM) that the lab shall trust beside those of the host.
@@ -229,10 +259,10 @@ python:
   type: str
   sample: 3.11.2
 packages:
-  description: What is installed in the lab, and which of the wanted packages are not.
+  description: What is installed in the lab, and which of the wanted packages are not. The same for each of O(kernels).
   returned: always
   type: dict
-  sample: {satisfied: false, missing: [seaborn], user_packages: {}, image_packages: {}}
+  sample: {satisfied: false, missing: [seaborn], user_packages: {}, kernels: {legacy: {satisfied: true, missing: [], user_packages: {pandas: 1.5.3}}}}
 status:
   description: HTTP status of C(api/status), asked from the host with the lab's token. V(0) is no answer.
   returned: always

@@ -33,6 +33,8 @@ WANTED = {
     "constraints_file": "",
     "ca_certificates": "",
     "missing_certificates": [],
+    "kernels": [],
+    "kernel_texts": [],
 }
 LOOK = {
     "engine": {"available": True, "reason": ""},
@@ -111,6 +113,8 @@ def test_what_works_is_not_refused(wanted):
         ({"missing_certificates": ["/x.crt"]}, "lab_ca_certificates names /x.crt, which is not on the controller"),
         ({"ca_certificates": "nothing"}, "files without a certificate"),
         ({"image": ""}, "No image is named"),
+        ({"kernels": [{"name": "python3"}]}, "lab_kernels names python3, which cannot be the name of a kernel"),
+        ({"kernels": [{"name": "a b"}]}, "lab_kernels names a b, which cannot be the name of a kernel"),
     ],
 )
 def test_value_that_cannot_work(wanted, sentence):
@@ -129,8 +133,8 @@ def test_value_that_cannot_work(wanted, sentence):
         ({"image": {"present": True, "jupyter": False}}, "is not a Jupyter image"),
         ({"packages": {"malformed": [{"text": "a b", "where": "requirements:3", "why": "two words"}]}}, "a b (line 3 of r.txt) is no requirement: two words."),
         ({"packages": {"malformed": [{"text": "a b", "where": "name", "why": "two words"}]}}, "a b (in lab_packages) is no requirement: two words."),
-        ({"packages": {"undecided": ["-r other.txt"]}}, "-r other.txt in lab_requirements or lab_constraints names a file of the controller"),
-        ({"packages": {"undecided": ["--constraint=../c.txt"]}}, "--constraint=../c.txt in lab_requirements"),
+        ({"packages": {"undecided": ["-r other.txt"]}}, "-r other.txt in a requirements or constraints file of lab_packages names a file of the controller"),
+        ({"packages": {"undecided": ["--constraint=../c.txt"]}}, "--constraint=../c.txt in a requirements"),
         ({"container": {"exists": True, "managed": False, "jupyter": False}}, "Container lab exists and is no Jupyter lab"),
         ({"address_here": False}, "lab_bind_address 127.0.0.1 is no address of this host"),
         ({"port_holder": "process nginx (pid 1)"}, "Port 28888 of 127.0.0.1 is taken by process nginx (pid 1)"),
@@ -154,6 +158,26 @@ def test_host_on_which_it_cannot_work(look, sentence):
 )
 def test_host_on_which_it_works(look):
     assert said(**look) == []
+
+
+KERNEL = {"name": "old", "requirements": "old.txt"}
+TEXTS = {"name": "old", "requirements": "pandas", "constraints": ""}
+
+
+@pytest.mark.parametrize(
+    ("kernels", "texts", "kernel_look", "sentences"),
+    [
+        ([KERNEL], [TEXTS], {}, []),
+        ([KERNEL], [{**TEXTS, "requirements": ""}], {}, ["requirements old.txt of kernel old in lab_kernels is not on the controller, or is empty"]),
+        ([KERNEL, KERNEL], [TEXTS, TEXTS], {}, ["lab_kernels names old more than once"] * 2),
+        ([KERNEL], [TEXTS], {"malformed": [{"where": "requirements:2", "text": "!", "why": "no name"}]}, ["! (line 2 of old.txt) is no requirement: no name."]),
+        ([KERNEL], [TEXTS], {"malformed": [{"where": "name", "text": "!", "why": "no name"}]}, ["! (in kernel old of lab_kernels) is no requirement"]),
+        ([KERNEL], [TEXTS], {"undecided": ["-c other.txt"]}, ["-c other.txt in a requirements or constraints file of kernel old of lab_kernels names"]),
+    ],
+)
+def test_kernels(kernels, texts, kernel_look, sentences):
+    found = said({"kernels": kernels, "kernel_texts": texts}, packages={"kernels": {"old": kernel_look}})
+    assert [sentence in one for sentence, one in zip(sentences, found)] == [True] * len(found) == [True] * len(sentences)
 
 
 def test_check_mode_runs_to_the_end_on_a_bare_host():

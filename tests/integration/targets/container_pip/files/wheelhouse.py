@@ -76,6 +76,9 @@ WHEELS = [
     Wheel("tw-future", "1.0", python=">=3.99"),
     Wheel("traitlets", "4.3.3"),
     Wheel("tw-old-traitlets", "1.0", requires=("traitlets<5",)),
+    # Stand-ins for what an isolated environment is given to be a kernel: no notebook runs in it.
+    Wheel("ipykernel", "1.0", requires=("tw-b",)),
+    Wheel("pip", "99.0"),
 ]
 
 # The body of build_wheel in a back end that the source itself brings: building asks no network, and fails as told.
