@@ -151,10 +151,11 @@ def wait_until(holds, seconds: float = 30) -> bool:
 
 
 def engine_state() -> dict:
-    """What the engine has of the scenarios: containers as they are and since when, and volumes."""
-    names = HOST.check_output("docker ps --all --quiet --filter name=molecule-").split()
+    """What the engine has of this scenario: containers as they are and since when, and volumes."""
+    mine = f"name=molecule-{os.environ['MOLECULE_SCENARIO_NAME']}"
+    names = HOST.check_output("docker ps --all --quiet --filter %s", mine).split()
     containers = json.loads(HOST.check_output("docker container inspect " + " ".join(names))) if names else []
-    volumes = HOST.check_output("docker volume ls --quiet --filter name=molecule-").split()
+    volumes = HOST.check_output("docker volume ls --quiet --filter %s", mine).split()
     settings = ("Memory", "NanoCpus", "RestartPolicy")
     return {
         "containers": {

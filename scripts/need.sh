@@ -7,5 +7,5 @@ if ! command -v "$command" >/dev/null; then
     echo "There is no $command on this machine; installing $*"
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)
     $sudo apt-get -qq update
-    DEBIAN_FRONTEND=noninteractive $sudo apt-get -qq install --no-install-recommends "$@" >/dev/null </dev/null
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get -qq -o DPkg::Lock::Timeout=300 install --no-install-recommends "$@" >/dev/null </dev/null
 fi

@@ -1,9 +1,12 @@
-"""Run make targets that are test suites, one after the other, and count what they did.
+"""Run make targets that are test suites, and count what they did.
 
 Every suite leaves JUnit files in build/results/SUITE/. A failing suite does not stop the next one. A suite that
 breaks without saying which test failed, or that runs nothing, counts as one failure.
 
-Usage: python run_suites.py SUITE...
+Usage: python run_suites.py PHASE...
+
+Phases are run one after the other. Within a phase, lanes divided by | are run side by side, and the suites of a lane
+one after the other: 'image | lint unit' 'molecule | contract e2e'.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
@@ -47,31 +51,48 @@ def count(folder: pathlib.Path) -> Count:
     return total
 
 
-def run(suite: str) -> Count:
-    folder = RESULTS / suite
+@dataclass
+class Row:
+    """How a suite ended."""
+
+    suite: str
+    seconds: float
+    count: Count
+
+
+def run(suite: str) -> Row:
+    """Run a suite. Every line that it prints bears its name, since others print as well."""
+    began, folder = time.monotonic(), RESULTS / suite
     shutil.rmtree(folder, ignore_errors=True)
-    rc = subprocess.run(["make", "--no-print-directory", suite], stdin=subprocess.DEVNULL, check=False).returncode
+    command = ["make", "--no-print-directory", suite]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as make:
+        for line in make.stdout:
+            print(f"{suite:<11} | {line}", end="", flush=True)
     result = count(folder)
-    broke_silently = rc != 0 and not result.failed
+    broke_silently = make.returncode != 0 and not result.failed
     ran_nothing = result == Count()
     if broke_silently or ran_nothing:
-        print(f"Suite {suite} {'ran nothing' if ran_nothing else 'failed outside its tests'} (make said {rc})", flush=True)
+        print(f"Suite {suite} {'ran nothing' if ran_nothing else 'failed outside its tests'} (make said {make.returncode})", flush=True)
         result.failed += 1
-    return result
+    return Row(suite, time.monotonic() - began, result)
+
+
+def run_lane(lane: str) -> list:
+    return [run(suite) for suite in lane.split()]
 
 
 def main() -> int:
-    rows = []
-    for suite in sys.argv[1:]:
-        print(f"\n===== {suite} =====", flush=True)
-        began = time.monotonic()
-        result = run(suite)
-        rows.append((suite, time.monotonic() - began, result))
+    began, rows = time.monotonic(), []
+    for phase in sys.argv[1:]:
+        lanes = phase.split("|")
+        with ThreadPoolExecutor(len(lanes)) as side_by_side:
+            for done in side_by_side.map(run_lane, lanes):
+                rows += done
     print(f"\n{'suite':<14} seconds")
-    for suite, seconds, result in rows:
-        print(f"{suite:<14} {seconds:7.0f}   {result}")
-    total = sum((row[2] for row in rows), Count())
-    print(f"{'together':<14} {sum(row[1] for row in rows):7.0f}\n")
+    for row in rows:
+        print(f"{row.suite:<14} {row.seconds:7.0f}   {row.count}")
+    total = sum((row.count for row in rows), Count())
+    print(f"{'together':<14} {time.monotonic() - began:7.0f}\n")
     print(total)
     return 1 if total.failed else 0
 

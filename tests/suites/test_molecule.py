@@ -1,4 +1,4 @@
-"""Every scenario in molecule/, one after the other: together they would share one engine and two cores."""
+"""Every scenario in molecule/. They share one engine, but neither names nor ports, so they can be run side by side."""
 
 from __future__ import annotations
 
