@@ -115,8 +115,11 @@ def own_netrc():
         return ""
 
 
-def run_child(argv, environment, timeout):
-    """Run it to its end; at the timeout, it and all that it started are gone."""
+def run_child(job, argv, environment):
+    """Run an installer to its end; at the timeout, it and all that it started are gone.
+
+    It holds the lock as well: should we be killed, nobody begins before it has ended, too.
+    """
     # In the container there is no AnsibleModule whose run_command could be called instead.
     with subprocess.Popen(  # pylint: disable=ansible-bad-function
         argv,
@@ -125,15 +128,16 @@ def run_child(argv, environment, timeout):
         stderr=subprocess.PIPE,
         env=environment,
         start_new_session=True,
+        pass_fds=[] if job.base.lock is None else [job.base.lock],
         encoding="utf-8",
         errors="replace",
     ) as child:
         try:
-            out, err = child.communicate(timeout=timeout)
+            out, err = child.communicate(timeout=job.timeout)
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, 9)
             out, err = child.communicate()
-            raise Trouble(f"the installation did not end within {timeout} s and was stopped", argv=argv, out=out, err=err) from None
+            raise Trouble(f"the installation did not end within {job.timeout} s and was stopped", argv=argv, out=out, err=err) from None
         return child.returncode, out, err
 
 
@@ -180,7 +184,7 @@ def pip_install(job):
         )
         options += ["--dry-run", "--report", report_path] if job.check else []
         argv = [python, "-m", "pip", "install", *options, *job.options, "-r", requirements, "-c", constraints]
-        rc, out, err = run_child(argv, environment, job.timeout)
+        rc, out, err = run_child(job, argv, environment)
         report = []
         if job.check and rc == 0:
             with open(report_path, encoding="utf-8") as file:

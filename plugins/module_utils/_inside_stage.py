@@ -44,6 +44,7 @@ class Base:
         self.trash = os.path.join(self.own, "trash")
         self.cache = os.path.join(self.own, "cache")
         self.journal = os.path.join(self.own, JOURNAL)
+        self.lock = None  # its descriptor, while we have it
 
     def site_in(self, stage):
         return os.path.join(stage, os.path.relpath(self.site, self.path))
@@ -62,6 +63,7 @@ class Base:
                     if time.monotonic() > deadline:
                         raise Trouble(f"another installation into {self.place.root} did not end within {timeout} s") from None
                     time.sleep(0.1)
+            self.lock = lock.fileno()
             self.finish_interrupted()
             try:
                 yield

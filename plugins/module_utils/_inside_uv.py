@@ -82,9 +82,9 @@ def uv_install(job, uv):
         if settings.get("cert"):
             environment.setdefault("SSL_CERT_FILE", settings["cert"])
         argv = [uv, "pip", "install", *options, "-r", requirements, "-c", bounds, *constraints]
-        rc, out, err = run_child(argv, environment, job.timeout)
+        rc, out, err = run_child(job, argv, environment)
         if rc and job.cache:  # without the network, the cache may have it all
-            offline = run_child([*argv, "--offline"], environment, job.timeout)
+            offline = run_child(job, [*argv, "--offline"], environment)
             rc, out, err = offline if offline[0] == 0 else (rc, out, err)
     take_back(job.stage, site)
     return Done("uv", argv, rc, out, err, foretold(err) if dry else dists_in(site))

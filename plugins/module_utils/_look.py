@@ -38,6 +38,7 @@ ARGUMENTS = {
     "port": {"type": "int", "default": 0},
     "bind_address": {"type": "str", "default": "127.0.0.1"},
     "packages": {"type": "list", "elements": "str", "default": []},
+    "packages_state": {"type": "str", "choices": ["present", "exact"], "default": "present"},
     "requirements": TEXT,
     "constraints": TEXT,
     "kernels": {
@@ -516,11 +517,11 @@ class Look:
         return sizes
 
     def _wanted(self) -> bool:
-        return bool(self.params["packages"] or self.params["requirements"].strip() or self.params["kernels"])
+        return bool(self.params["packages"] or self.params["packages_state"] == "exact" or self.params["requirements"].strip() or self.params["kernels"])
 
     def _packages(self, run) -> tuple:
         """Python's version in the lab, and which of the wanted packages are missing: one exec, no pip, no network."""
-        argv, stdin = probe_command(*(self.params[name] for name in ("packages", "requirements", "constraints", "kernels")))
+        argv, stdin = probe_command(*(self.params[name] for name in ("packages", "requirements", "constraints", "packages_state", "kernels")))
         result = run(argv, stdin)
         if result.rc != 0:
             return "", {"error": (result.err.strip().splitlines() or ["no answer"])[-1]}

@@ -37,14 +37,13 @@ def command(modules: list, function: str, request: dict, python: str = "python3"
     return [python, "-"], program
 
 
-def probe_command(requirements: list, requirements_text: str = "", constraints_text: str = "", kernels: list = ()) -> tuple:
+def probe_command(requirements: list, requirements_text: str = "", constraints_text: str = "", state: str = "present", kernels: list = ()) -> tuple:
     """(argv, stdin) of one look at a Python environment: do these requirements hold in it, and those of its isolated kernels?"""
-    request = probe_request(requirements, requirements_text, constraints_text)
+    request = probe_request(requirements, requirements_text, constraints_text, state)
     request["kernels"] = [
         {
-            **probe_request(kernel["packages"], kernel["requirements"], kernel["constraints"]),
+            **probe_request(kernel["packages"], kernel["requirements"], kernel["constraints"], kernel["state"]),
             "virtualenv": kernel["name"],
-            "state": kernel["state"],
             "whole": kernel["state"] == "absent",
         }
         for kernel in kernels
@@ -52,11 +51,12 @@ def probe_command(requirements: list, requirements_text: str = "", constraints_t
     return command([_inside], "look", request)
 
 
-def probe_request(requirements: list, requirements_text: str, constraints_text: str) -> dict:
+def probe_request(requirements: list, requirements_text: str, constraints_text: str, state: str) -> dict:
     lines = [["name", name] for name in split_names(requirements)]
     return {
         "lines": lines + read_text(requirements_text, "requirements"),
         "constraints": read_text(constraints_text, "constraints"),
+        "state": state,
     }
 
 

@@ -70,6 +70,13 @@ options:
     type: list
     elements: str
     default: []
+  packages_state:
+    description:
+      - With V(exact), what O(packages) and O(requirements) do not need is told as RV(packages), too, and they are not satisfied.
+    type: str
+    choices: [present, exact]
+    default: present
+    version_added: 0.2.0
   requirements:
     description:
       - Text of a requirements file, looked at together with O(packages).

@@ -58,7 +58,7 @@ def typed(command: str) -> list[str]:
         return [*words, "--list-hosts"]
     home = os.environ["README_HOME"]
     if words[0] == "ansible-playbook":
-        return [*words, "-e", f"lab_work_dir={home}/work", "-e", f"lab_config_dir={home}/config"]
+        return [*words, "-e", f"lab_work_dir={home}/work", "-e", f"lab_config_dir={home}/config", "-e", f"lab_lock_dir={home}/locks"]
     if words[0] == "make":
         return [words[0], *words[1:-1], f"{words[-1]} -e lab_work_dir={home}/work -e lab_config_dir={home}/config"]
     return [word.replace("~", home) for word in words]

@@ -1,9 +1,10 @@
 """Each kernel has packages of its own, runs, is in the launcher, and outlives the container."""
 
 import json
+import re
 
 import pytest
-from helpers import HOST, Lab, converge, play
+from helpers import HOST, SHARED, Lab, converge, play
 
 LAB = Lab("molecule-kernels")
 PINS = {"python3": "6.0", "legacy": "5.0", "newest": "6.1"}
@@ -72,6 +73,31 @@ def test_another_name_for_the_user():
     done = HOST.run("docker exec --user alice --env HOME=/home/alice %s python3 -c %s legacy %s", LAB.name, CELL, "!cowsay -t moo")
     assert "moo |" in done.stdout, done.stderr
     converge()
+
+
+def test_frozen_and_had_again(tmp_path):
+    """A lock for the user's packages, and one for each kernel; from it, exactly these come back."""
+    freeze = SHARED.parents[1] / "playbooks/freeze.yml"
+    assert play(freeze, lab_lock_dir=str(tmp_path)).rc == 0
+    assert play(freeze, lab_lock_dir=str(tmp_path)).changed == []
+    locks = {path.name: path.read_text() for path in tmp_path.iterdir()}
+    assert set(locks) == {"molecule-kernels.txt", "molecule-kernels.legacy.txt", "molecule-kernels.newest.txt"}
+    assert re.fullmatch(r"(# .*\n)+cowsay==6.0 --hash=sha256:[0-9a-f]{64}\n", locks["molecule-kernels.txt"])
+    assert {"cowsay==5.0", "ipykernel"} <= set(re.findall(r"^cowsay==\S+|^ipykernel", locks["molecule-kernels.legacy.txt"], re.MULTILINE))
+    lock = {
+        "lab_packages": [],
+        "lab_requirements": str(tmp_path / "molecule-kernels.txt"),
+        "lab_packages_state": "exact",
+        "lab_kernels": [{"name": "legacy", "requirements": str(tmp_path / "molecule-kernels.legacy.txt"), "state": "exact"}],
+    }
+    assert converge(**lock).changed == []
+    assert LAB.run("pip", "install", "--user", "--quiet", "toolz").rc == 0
+    LAB.run("/home/jovyan/.local/share/virtualenvs/legacy/bin/pip", "install", "--quiet", "cowsay==6.1")
+    wanted = ["Install the packages as the lab's user", "Give its kernels their packages"]
+    assert converge("--check", **lock).changed == wanted
+    assert converge(**lock).changed == wanted
+    assert converge(**lock).changed == []
+    assert LAB.run("python3", "-c", "import toolz").rc == 1
 
 
 def test_refusals():

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import sys
 
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside
@@ -288,3 +290,25 @@ def test_two_at_once_wait_for_each_other(lab):
     assert [child.wait() for child in children] == [0, 0, 0, 0]
     assert sum(bool(answer["installed"]) for answer in answers) == 3
     assert set(lab.packages) == {"tw-a", "tw-files", "tw-odd-name"}
+
+
+def test_an_installer_whose_parent_was_killed_keeps_others_waiting(lab):
+    """pip ends by itself when nobody listens any more; uv says nothing for long, and would go on in the next one's stage."""
+    lab.environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + lab.environment["PATH"]
+    child = lab.start("tw-slow", installer="uv")
+    uv = awaited("--parent", str(child.pid))
+    awaited("--session", str(uv), "--full", "build_wheel")
+    child.kill()
+    child.wait()
+    assert f"another installation into {lab.base} did not end within 1 s" in lab.change("tw-a", timeout=1)["error"]
+    os.killpg(uv, signal.SIGKILL)
+    assert lab.change("tw-a")["after"] == {"tw-a": "2.0", "tw-b": "1.5"}
+    assert not (lab.base / _inside.OWN_DIRECTORY / "stage").exists()
+
+
+def awaited(*which):
+    """The first process that pgrep finds, as soon as there is one."""
+    found = []
+    while not found:
+        found = subprocess.run(["pgrep", *which], capture_output=True, text=True, check=False).stdout.split()
+    return int(found[0])
