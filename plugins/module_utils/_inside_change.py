@@ -20,8 +20,8 @@ import shutil
 import sys
 import tempfile
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import Dist, Look, Place, archive_hashes, dists_in, older_sites, versions
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Job, pins, pip_install, protected
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import Dist, Place, dists_in, older_sites, versions
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_kernel import (
     make_environment,
     refuse_others,
@@ -29,8 +29,10 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_kernel impor
     remove_kernel,
     undo_environment,
 )
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import Look
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, existing_parent, files_of, recorded, refuse_foreign
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_uv import can_stand_in, find_uv, uv_install
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import archive_hashes
 
 
 def change(request):

@@ -11,9 +11,10 @@ from __future__ import annotations
 import os
 import tempfile
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import Look, archive_hashes
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Job, pip_install
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import Look
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, files_of
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import archive_hashes
 
 
 def inform(request):

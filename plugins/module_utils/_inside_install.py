@@ -21,7 +21,7 @@ from urllib.error import HTTPError
 from urllib.parse import unquote, urlsplit
 from urllib.request import Request, build_opener
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import canonical, dists_in
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import canonical, dists_in
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Trouble, sight_of
 
 

@@ -18,7 +18,7 @@ import os
 import shutil
 import time
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import JOURNAL, OWN_DIRECTORY, Place
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import JOURNAL, OWN_DIRECTORY, Place
 
 
 def sight_of(stage):

@@ -15,8 +15,8 @@ import re
 import shutil
 import sys
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import canonical, dists_in
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Done, environment_for, passed, run_child
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import canonical, dists_in
 
 LENT = "LENT"  # in the metadata that was there before uv came
 TRANSLATED = ("index-url", "extra-index-url", "find-links", "no-index")

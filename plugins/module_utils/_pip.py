@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils import (
-    _inside,
     _inside_change,
     _inside_info,
     _inside_install,
@@ -25,13 +24,13 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils import (
 )
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip_errors import explain
-from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import command, parse_probe
+from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import LOOK, command, parse_probe
 from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import Lines, split_names
 
-# What is sent into a container to look, and to change; later ones import earlier ones.
-LOOK = [_inside]
-CHANGE = [_inside, _inside_stage, _inside_install, _inside_uv, _inside_kernel, _inside_change]
-INFORM = [_inside, _inside_stage, _inside_install, _inside_info]
+# What is sent into a container to mend, to change and to tell all; later ones import earlier ones.
+MEND = [*LOOK, _inside_stage]
+CHANGE = [*MEND, _inside_install, _inside_uv, _inside_kernel, _inside_change]
+INFORM = [*MEND, _inside_install, _inside_info]
 # With these, pip does something although every requirement holds.
 DECISIVE = ("-U", "--upgrade", "--force-reinstall", "-I", "--ignore-installed", "-r", "--requirement", "-c", "--constraint")
 # With these, it would not fill the lab's user site any more.
@@ -102,7 +101,7 @@ class Wish:
         return self.state in ("latest", "forcereinstall") or any(option.partition("=")[0] in DECISIVE for option in self.pip_options)
 
     def request(self, check: bool) -> dict:
-        """The wish as _inside and _inside_change take it."""
+        """The wish as the _inside modules take it."""
         return {
             "lines": self.lines.requirements,
             "constraints": self.lines.constraints,
@@ -200,7 +199,7 @@ class Packages:
 
     def mend(self, request: dict) -> None:
         """Needs root only where something belongs to somebody else."""
-        self._ask(CHANGE[:2], "mend", request, "root" if request["foreign"] else self._user)
+        self._ask(MEND, "mend", request, "root" if request["foreign"] else self._user)
 
     def _ask(self, modules: list, function: str, request: dict, user: str | None) -> dict:
         argv, stdin = command(modules, function, request, self._python)

@@ -11,8 +11,11 @@ from __future__ import annotations
 import inspect
 import json
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside_installed, _inside_look, _inside_wanted
 from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import read_text, split_names
+
+# What is sent into a container to take a look; later ones import earlier ones.
+LOOK = [_inside_installed, _inside_wanted, _inside_look]
 
 ENTRY = """
 import sys
@@ -48,7 +51,7 @@ def probe_command(requirements: list, requirements_text: str = "", constraints_t
         }
         for kernel in kernels
     ]
-    return command([_inside], "look", request)
+    return command(LOOK, "look", request)
 
 
 def probe_request(requirements: list, requirements_text: str, constraints_text: str, state: str) -> dict:

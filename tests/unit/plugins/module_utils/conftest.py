@@ -14,7 +14,7 @@ import sys
 
 import hypothesis
 import pytest
-from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside_installed
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import CHANGE, LOOK
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import command, parse_probe
 from ansible_collections.mlenv.jupyter.tests.integration.targets.container_pip.files import wheelhouse
@@ -131,7 +131,7 @@ class Lab:
         return self.change()["after"]
 
     def files(self):
-        files = [path for path in self.base.rglob("*") if path.is_file() and _inside.OWN_DIRECTORY not in path.parts]
+        files = [path for path in self.base.rglob("*") if path.is_file() and _inside_installed.OWN_DIRECTORY not in path.parts]
         return {str(path.relative_to(self.base)): path.read_bytes() for path in files}
 
     def run(self, script):

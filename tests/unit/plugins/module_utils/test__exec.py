@@ -6,7 +6,15 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine, EngineError, Result, engine_trouble, refuse_unstarted
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import (
+    ENGINE_ARGUMENTS,
+    Container,
+    Engine,
+    EngineError,
+    Result,
+    engine_trouble,
+    refuse_unstarted,
+)
 
 
 def container(user="", env=(), **state):
@@ -15,6 +23,28 @@ def container(user="", env=(), **state):
 
 def engine(rc, out, err):
     return Engine(lambda command, **how: (rc, out, err))
+
+
+@pytest.mark.parametrize(
+    ("cli", "given", "expected"),
+    [
+        ("docker", {}, []),
+        ("docker", {"docker_host": "ssh://gpu1.example.com"}, ["--host", "ssh://gpu1.example.com"]),
+        ("/opt/docker", {"cli_context": "gpu1", "validate_certs": True}, ["--context", "gpu1", "--tlsverify"]),
+        (
+            "docker",
+            {"ca_path": "/ca", "client_cert": "/cert", "client_key": "/key"},
+            ["--tlscacert", "/ca", "--tlscert", "/cert", "--tlskey", "/key"],
+        ),
+        ("podman", {"docker_host": "tcp://gpu1.example.com:1", "ca_path": "/ca"}, ["--url", "tcp://gpu1.example.com:1", "--tls-ca", "/ca"]),
+        ("/usr/bin/podman-remote", {"cli_context": "gpu1", "validate_certs": True}, ["--connection", "gpu1"]),
+    ],
+)
+def test_how_the_client_is_told_where_the_engine_is(cli, given, expected):
+    params = {name: argument.get("default") for name, argument in ENGINE_ARGUMENTS.items()}
+    commands = []
+    Engine.of(lambda command, **how: commands.append(command) or (0, "", ""), {**params, "docker_cli": cli, **given}).run("version")
+    assert commands == [[cli, *expected, "version"]]
 
 
 @pytest.mark.parametrize(
@@ -87,6 +117,8 @@ def test_a_program_that_failed_by_itself_is_its_own_business(err):
     [
         ("Cannot connect to the Docker daemon at unix:///x. Is the docker daemon running?", "No engine answers docker"),
         ("permission denied while trying to connect to the Docker daemon socket", "This user may not talk to the engine"),
+        ("error during connect: stderr=jo@gpu1.example.com: Permission denied (publickey).", "The engine's client docker failed: "),
+        ("unknown flag: --tlsverify\nSee 'docker --help'.", "failed: unknown flag: --tlsverify"),
         ("", "said nothing"),
     ],
 )

@@ -12,8 +12,8 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside
-from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import CHANGE
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside_installed
+from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import MEND
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip_errors import explain
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import parse_probe
 
@@ -38,7 +38,7 @@ def test_install_upgrade_downgrade(lab):
 
 def test_nothing_of_ours_stays_but_the_lock(lab):
     lab.change("tw-a")
-    assert sorted(os.listdir(lab.base / _inside.OWN_DIRECTORY)) == ["lock"]
+    assert sorted(os.listdir(lab.base / _inside_installed.OWN_DIRECTORY)) == ["lock"]
     assert not [name for name in lab.files() if "sight" in name]
 
 
@@ -226,7 +226,7 @@ def test_leftovers_and_foreign_files_are_seen_and_mended(lab):
         os.chown(site / "tw_a.py", 4321, 4321)
         found = lab.look()
         assert found["foreign"] == [str(site / "tw_a.py")]
-    lab.run_inside(CHANGE[:2], "mend", found)
+    lab.run_inside(MEND, "mend", found)
     found = lab.look()
     assert (found["leftovers"], found["foreign"]) == ([], [])
     assert lab.packages == {"tw-a": "1.0"}
@@ -280,7 +280,7 @@ def test_timeout_leaves_no_process(lab):
     answer = lab.change("tw-a", "tw-slow", timeout=3)
     assert "did not end within 3 s" in answer["error"]
     assert lab.packages == {}
-    left = subprocess.run(["pgrep", "-f", str(lab.base / _inside.OWN_DIRECTORY)], capture_output=True, text=True, check=False)
+    left = subprocess.run(["pgrep", "-f", str(lab.base / _inside_installed.OWN_DIRECTORY)], capture_output=True, text=True, check=False)
     assert left.stdout == ""
 
 
@@ -303,7 +303,7 @@ def test_an_installer_whose_parent_was_killed_keeps_others_waiting(lab):
     assert f"another installation into {lab.base} did not end within 1 s" in lab.change("tw-a", timeout=1)["error"]
     os.killpg(uv, signal.SIGKILL)
     assert lab.change("tw-a")["after"] == {"tw-a": "2.0", "tw-b": "1.5"}
-    assert not (lab.base / _inside.OWN_DIRECTORY / "stage").exists()
+    assert not (lab.base / _inside_installed.OWN_DIRECTORY / "stage").exists()
 
 
 def awaited(*which):

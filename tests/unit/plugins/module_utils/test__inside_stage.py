@@ -9,8 +9,8 @@ import os
 import pathlib
 
 import pytest
-from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside, _inside_stage
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import Place, dists_in
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside_installed, _inside_stage
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import Place, dists_in
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, files_of
 from ansible_collections.mlenv.jupyter.tests.integration.targets.container_pip.files import wheelhouse
 
@@ -22,8 +22,8 @@ class Killed(BaseException):
 @pytest.fixture(name="base")
 def fixture_base(tmp_path, monkeypatch):
     """A user base with tw-files 1.0 in it, and 2.0 in its stage."""
-    monkeypatch.setattr(_inside.site, "getuserbase", lambda: str(tmp_path))
-    monkeypatch.setattr(_inside.site, "getusersitepackages", lambda: str(tmp_path / "lib" / "site-packages"))
+    monkeypatch.setattr(_inside_installed.site, "getuserbase", lambda: str(tmp_path))
+    monkeypatch.setattr(_inside_installed.site, "getusersitepackages", lambda: str(tmp_path / "lib" / "site-packages"))
     base = Base(Place())
     unpack("1.0", base.site, tmp_path)
     with base.locked(1):

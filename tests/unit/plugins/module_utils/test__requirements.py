@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside import canonical, requirement_of
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import canonical
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import requirement_of
 from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import Lines, RequirementsError, read_text, split_names
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -1,0 +1,247 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs inside the container to take one look: does what is wanted hold in what is installed?
+
+Private to the collection. Changes nothing, starts no pip, asks no network.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections import deque
+
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import (
+    JOURNAL,
+    OWN_DIRECTORY,
+    Place,
+    dists_in,
+    foreign,
+    image_dists,
+    leftovers,
+    older_sites,
+    versions,
+)
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import Malformed, Wanted, load_packaging, requirement_of, same_origin
+
+
+class Environment:
+    """The packages that a Python sees, and the questions that we ask of them."""
+
+    def __init__(self, packaging, user, image):
+        self.packaging, self.user, self.image = packaging, user, image
+        self._read = {}
+
+    @classmethod
+    def here(cls, packaging, place):
+        """What a program in this place sees: in an isolated environment, nothing of the image."""
+        user = dists_in(place.site)
+        return cls(packaging, user, {} if place.virtualenv else image_dists())
+
+    def find(self, name):
+        return self.user.get(name) or self.image.get(name)
+
+    def wanted(self, text):
+        if text not in self._read:
+            self._read[text] = Wanted(self.packaging, text)
+        return self._read[text]
+
+    def agrees(self, wanted, dist):
+        """Whether this installed distribution is what the requirement asks for."""
+        if wanted.url:
+            return same_origin(wanted.url, dist.direct_url)
+        try:
+            # What is installed may be a pre-release: pip keeps it, too.
+            return not wanted.specifier or wanted.specifier.contains(dist.version, prereleases=True)
+        except ValueError:  # a version that follows no rule satisfies no specifier
+            return False
+
+    def dist_for(self, wanted):
+        if wanted.name:
+            return self.find(wanted.name)
+        everything = list(self.user.values()) + list(self.image.values())
+        return next((dist for dist in everything if same_origin(wanted.url, dist.direct_url)), None)
+
+    def closure(self, requirements, constraints=()):
+        """The requirements and all that they need: what does not hold (one text each), and the names of what does."""
+        bounds = {}
+        for bound in constraints:
+            bounds.setdefault(bound.name, []).append(bound)
+        queue = deque((wanted, "") for wanted in requirements if wanted.applies())
+        missing, seen = [], set()
+        while queue:
+            wanted, needed_by = queue.popleft()
+            dist = self.dist_for(wanted)
+            if dist is None or not all(self.agrees(bound, dist) for bound in [wanted, *bounds.get(dist.name, ())]):
+                text = wanted.text.partition(";")[0].strip()
+                missing.append(f"{text} (needed by {needed_by})" if needed_by else wanted.text)
+                continue
+            if (dist.name, tuple(sorted(wanted.extras))) not in seen:
+                seen.add((dist.name, tuple(sorted(wanted.extras))))
+                queue.extend((dependency, dist.name) for dependency in self.needs(dist, wanted.extras))
+        return list(dict.fromkeys(missing)), {name for name, _extras in seen}
+
+    def needs(self, dist, extras=()):
+        for text in dist.requires:
+            if extras or not only_for_an_extra(text):
+                dependency = self.wanted(text)
+                if dependency.applies(extras):
+                    yield dependency
+
+    def orphans(self, gone):
+        """User packages that nobody asked for and that no other one needs, once those in `gone` are gone.
+
+        Nothing records with which extras a package was asked for: so all of its extras count as needed.
+        """
+        left = {name: dist for name, dist in self.user.items() if name not in gone}
+        queue = deque(dist for dist in left.values() if dist.requested)
+        queue.extend(dist for name, dist in self.image.items() if name not in left)
+        reached = {dist.name for dist in queue}
+        while queue:
+            dist = queue.popleft()
+            for dependency in self.needs(dist, dist.extras if dist.name in left else ()):
+                if dependency.name in left and dependency.name not in reached:
+                    reached.add(dependency.name)
+                    queue.append(left[dependency.name])
+        return set(left) - reached
+
+
+def only_for_an_extra(text):
+    """Most lines of most packages; parsing them costs more than everything else."""
+    marker = text.partition(";")[2]
+    return "extra ==" in marker and " or " not in marker
+
+
+def read(environment, lines):
+    """Lines of requirements as Wanted, and apart those that are malformed or that only pip can decide."""
+    wanted, malformed, undecided = [], [], []
+    for where, line in lines:
+        text = requirement_of(line)
+        if text is None:
+            if re.match(r"(-r|-c|--requirement|--constraint)\b", line):
+                undecided.append(line)
+            continue
+        try:
+            wanted.append(environment.wanted(text))
+        except Malformed as error:
+            malformed.append({"where": where, "text": text, "column": error.column, "why": str(error)})
+    return wanted, malformed, undecided
+
+
+def constraints_of_image_user():
+    """Files that PIP_CONSTRAINT names: pip will honour them, so must we."""
+    lines = []
+    for path in os.environ.get("PIP_CONSTRAINT", "").split():
+        try:
+            with open(path, encoding="utf-8") as file:
+                lines += [[path, re.sub(r"(^|\s+)#.*$", "", line).strip()] for line in file]
+        except OSError:
+            continue
+    return [line for line in lines if line[1]]
+
+
+class Look:
+    """One look: the environment here, what a request asks of it, and what does not hold.
+
+    request: state, autoremove, lines and constraints; each line is [where, text]. virtualenv: name of an isolated
+    environment, with whole: that it is to go as a whole.
+    """
+
+    IMPLIED = ("ipykernel", "pip")  # what an environment needs to be a kernel, and for %pip in its notebooks
+
+    def __init__(self, request):
+        self.state, self.autoremove = request.get("state", "present"), request.get("autoremove", False)
+        self.deep, self.whole = request.get("repair", False), request.get("whole", False)
+        self.place = Place(request.get("virtualenv"))
+        self.packaging = load_packaging()
+        self.environment = Environment.here(self.packaging, self.place)
+        self.wanted, self.implied, self.malformed, self.undecided, self.bounds = [], [], [], [], []
+        self.missing, self.reached = [], set()
+        if self.packaging is None:
+            self.undecided = [text for _where, text in request["lines"]]
+            return
+        self.wanted, self.malformed, self.undecided = read(self.environment, request["lines"])
+        bounds, malformed_bounds, _undecided = read(self.environment, request["constraints"] + constraints_of_image_user())
+        self.malformed += malformed_bounds
+        self.bounds = [bound for bound in bounds if bound.applies()]
+        # A list with hashes must have one for each of its packages, so it names these as well.
+        if self.place.virtualenv and not any(" --hash" in line for _where, line in request["lines"]):
+            named = {one.name for one in self.wanted}
+            self.implied = [self.environment.wanted(name) for name in self.IMPLIED if name not in named]
+        if self.state != "absent":
+            self.follow()
+
+    def follow(self):
+        """Follow the requirements through the environment as it is now."""
+        try:
+            self.missing, self.reached = self.environment.closure(self.wanted + self.implied, self.bounds)
+        except Malformed as error:  # in an installed package's own metadata
+            self.undecided.append(str(error))
+
+    def asked_for(self):
+        """User packages that the request itself names, not only needs."""
+        dists = [self.environment.dist_for(wanted) for wanted in self.wanted if wanted.applies()]
+        return {dist.name for dist in dists if dist and dist.name in self.environment.user}
+
+    def surplus(self):
+        """User packages that the state wants gone. The image's own are never touched."""
+        user = self.environment.user
+        if self.whole:
+            return set(user)
+        if self.state == "exact":
+            return set(user) - self.reached
+        if self.state != "absent":
+            return set()
+        named = [wanted for wanted in self.wanted if wanted.applies()]
+        gone = {wanted.name for wanted in named if wanted.name in user and self.environment.agrees(wanted, user[wanted.name])}
+        gone |= {name for name, dist in user.items() for wanted in named if not wanted.name and same_origin(wanted.url, dist.direct_url)}
+        return gone | (self.environment.orphans(gone) if self.autoremove else set())
+
+    def unmarked(self):
+        """Named by the request, but known as somebody's dependency only: autoremove would take them away."""
+        return [] if self.state == "absent" else sorted(name for name in self.asked_for() if not self.environment.user[name].requested)
+
+    @property
+    def kernel_differs(self):
+        """Whether the kernel of an isolated environment is to be registered, or to go."""
+        if self.whole:
+            return os.path.isdir(self.place.path) or os.path.exists(self.place.kernel)
+        return bool(self.place.virtualenv) and self.state != "absent" and not self.place.is_kernel
+
+    def answer(self):
+        environment, surplus = self.environment, sorted(self.surplus())
+        base, user_site = self.place.path, self.place.site
+        pip = environment.find("pip") or (image_dists().get("pip") if self.place.virtualenv else None)
+        return {
+            "leftovers": leftovers(user_site),
+            "foreign": foreign(base, self.deep),
+            "older": {python: versions(dists_in(folder)) for python, folder in older_sites(base, user_site).items()},
+            "python": ".".join(str(part) for part in sys.version_info[:3]),
+            "executable": sys.executable,
+            "pip": pip.version if pip else "",
+            "user_site": user_site,
+            "user_base": base,
+            "interrupted": os.path.exists(os.path.join(self.place.root, OWN_DIRECTORY, JOURNAL)),
+            "home": os.path.expanduser("~"),
+            "uid": os.getuid(),
+            "gid": os.getgid(),
+            "path": os.environ.get("PATH", ""),
+            "kernel": bool(self.place.virtualenv) and self.place.is_kernel,
+            "kernel_differs": self.kernel_differs,
+            "satisfied": not (self.missing or self.malformed or self.undecided or surplus or self.kernel_differs),
+            "missing": self.missing,
+            "surplus": surplus,
+            "unmarked": self.unmarked(),
+            "malformed": self.malformed,
+            "undecided": self.undecided,
+            "user_packages": versions(environment.user),
+            "image_packages": versions(environment.image),
+        }
+
+
+def look(request):
+    """Everything that one look tells; the same for each of the isolated environments that are asked for, too."""
+    kernels = {one["virtualenv"]: Look(one).answer() for one in request.get("kernels", ())}
+    return {**Look(request).answer(), "kernels": kernels}

@@ -1,0 +1,146 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs inside the container to understand what is wanted: requirements as pip reads them, and direct references.
+
+Private to the collection. The reference library for it, `packaging`, is the image's own, or the copy that pip carries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from urllib.parse import unquote, urlsplit
+
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import canonical
+
+
+def load_packaging():
+    """The reference library for requirements: the image's own, else the copy that pip carries. None without both."""
+    for parent in ("packaging", "pip._vendor.packaging"):
+        try:
+            package = __import__(parent + ".requirements", fromlist=["requirements"])
+            __import__(parent + ".version", fromlist=["version"])
+            return package
+        except Exception:  # a broken copy in the user site raises anything; the next one may work
+            continue
+    return None
+
+
+class Malformed(Exception):
+    """A requirement that nobody can read; the column counts from 1, 0 if unknown."""
+
+    def __init__(self, why, column=0):
+        super().__init__(why)
+        self.column = column
+
+
+class Wanted:
+    """One requirement: by name and specifier, or by direct reference (then url is set, and name may be empty)."""
+
+    def __init__(self, packaging, text):
+        requirement, self.text = None, text
+        if is_reference(text):
+            url, _semicolon, marker = text.partition(" ;")
+            self.name, self.extras, self.specifier = "", set(), None
+            self.url, _bracket, extras = re.sub(r"(\[[^\[\]]*\])$", r" \1", url.strip()).partition(" [")
+            self.extras = {part.strip() for part in extras.rstrip("]").split(",") if part.strip()}
+            self.marker = packaging.Requirement("x ;" + marker).marker if marker.strip() else None
+            self.name = canonical(fragment(self.url).get("egg", "").partition("[")[0])
+            return
+        try:
+            requirement = packaging.Requirement(text)
+        except packaging.InvalidRequirement as error:
+            raise Malformed(*explain(str(error), text)) from error
+        self.name = canonical(requirement.name)
+        self.extras = set(requirement.extras)
+        self.specifier = requirement.specifier
+        self.url = requirement.url
+        self.marker = requirement.marker
+
+    def applies(self, extras=()):
+        """Whether its marker is true here, for a package that was asked for with these extras."""
+        return self.marker is None or any(self.marker.evaluate({"extra": extra}) for extra in extras or ("",))
+
+
+def is_reference(text):
+    """A path or a URL without `name @` in front, as pip tells it apart from a name."""
+    head = text.partition(" ;")[0].strip()
+    if re.match(r"^[A-Za-z0-9][\w.\-]*\s*(\[[^\]]*\])?\s*@", head):
+        return False
+    return "://" in head or head.startswith((".", "/", "~")) or re.search(r"\.(whl|zip|tar\.gz|tar\.bz2|tar\.xz|tgz)$", head) is not None
+
+
+def explain(message, text):
+    """packaging's complaint as one line and the column that its caret points to."""
+    lines = message.splitlines()
+    column = 0
+    for above, below in zip(lines, lines[1:]):
+        if above.strip() == text.strip() and "^" in below:
+            column = below.index("^") - above.index(text.strip()[0]) + 1
+    why = lines[0].partition(": ")[2] if lines[0].startswith("Parse error") else lines[0]
+    return (why.strip() or "it is no requirement"), column
+
+
+def requirement_of(line):
+    """The requirement in a line of a requirements file, without the options behind it; None for a line of options."""
+    line = re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: os.environ.get(match.group(1)) or match.group(0), line)
+    if line.startswith("-"):
+        return None
+    return re.split(r"\s+-{1,2}(?=[a-z])", line, maxsplit=1)[0].strip()
+
+
+# ---------------------------------------------------------------- direct references
+
+
+def fragment(url):
+    return dict(part.partition("=")[::2] for part in urlsplit(url).fragment.split("&") if part)
+
+
+def plain(url):
+    """A URL for comparison: without credentials, fragment and closing slash."""
+    parts = urlsplit(url)
+    if not parts.netloc and parts.scheme in ("", "file"):
+        return "file://" + os.path.abspath(os.path.expanduser(unquote(parts.path))).rstrip("/")
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{unquote(parts.path).rstrip('/')}" + (f"?{parts.query}" if parts.query else "")
+
+
+def same_origin(url, record):
+    """Whether an installed package's direct_url.json says that it came from this very reference."""
+    if not record:
+        return False
+    wanted, vcs = fragment(url), record.get("vcs_info")
+    target = plain(url)
+    if vcs:
+        scheme, _plus, rest = target.partition("+")
+        if scheme != vcs.get("vcs"):
+            return False
+        path, at, revision = rest.rpartition("@")
+        target, revision = (path, revision) if at and "/" not in revision else (rest, "")
+        if revision not in (vcs.get("requested_revision") or "", vcs.get("commit_id")):
+            return False
+    if target != plain(record.get("url", "")) or wanted.get("subdirectory", "") != (record.get("subdirectory") or ""):
+        return False
+    return same_hash(target, wanted, archive_hashes(record))
+
+
+def archive_hashes(record):
+    """algorithm -> hash of the archive that a package came from, in the new form of the record or the old one."""
+    archive = record.get("archive_info") or {}
+    return dict(archive.get("hashes") or [archive.get("hash", "=").split("=", 1)])
+
+
+def same_hash(target, wanted, hashes):
+    """The archive's hash is the one asked for, and the one that a local file has now."""
+    if any(algorithm in hashes and hashes[algorithm] != wanted[algorithm] for algorithm in wanted):
+        return False
+    path = target[7:] if target.startswith("file://") else ""
+    if "sha256" not in hashes or not os.path.isfile(path):
+        return True
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest() == hashes["sha256"]
