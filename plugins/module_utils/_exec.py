@@ -13,6 +13,33 @@ import os
 import re
 from dataclasses import dataclass, field
 
+# What a module takes to find its engine, as community.docker names it.
+ENGINE_ARGUMENTS = {
+    "docker_cli": {"type": "str", "default": "docker"},
+    "docker_host": {"type": "str"},
+    "cli_context": {"type": "str"},
+    "validate_certs": {"type": "bool", "default": False},
+    "ca_path": {"type": "path"},
+    "client_cert": {"type": "path"},
+    "client_key": {"type": "path"},
+}
+# The clients' options for that. Podman's (from 5.7 on) verifies whenever it encrypts.
+DOCKER_OPTIONS = {
+    "docker_host": "--host",
+    "cli_context": "--context",
+    "validate_certs": "--tlsverify",
+    "ca_path": "--tlscacert",
+    "client_cert": "--tlscert",
+    "client_key": "--tlskey",
+}
+PODMAN_OPTIONS = {
+    "docker_host": "--url",
+    "cli_context": "--connection",
+    "ca_path": "--tls-ca",
+    "client_cert": "--tls-cert",
+    "client_key": "--tls-key",
+}
+
 
 class EngineError(Exception):
     """One sentence for the user: what is wrong, with which container or engine, and what to do."""
@@ -72,15 +99,23 @@ class Engine:
     """The engine of the managed host, through its command line client.
 
     run_command: AnsibleModule.run_command or a stand-in with its signature and result.
-    cli: name or path of the client. docker_host: address of the engine, the client's own default if None.
+    cli: name or path of the client. where: the rest of ENGINE_ARGUMENTS, by name; the client's own default for what is left out.
     """
 
-    def __init__(self, run_command, cli: str = "docker", docker_host: str | None = None):
+    def __init__(self, run_command, cli: str = "docker", docker_host: str | None = None, **where):
         self._run_command = run_command
         self.cli = cli
         self._base = [cli]
-        if docker_host:
-            self._base += ["--url" if os.path.basename(cli) == "podman" else "--host", docker_host]
+        options = PODMAN_OPTIONS if os.path.basename(cli).startswith("podman") else DOCKER_OPTIONS
+        for name, value in {"docker_host": docker_host, **where}.items():
+            if value and name in options:
+                self._base += [options[name]] if value is True else [options[name], value]
+
+    @classmethod
+    def of(cls, run_command, params: dict) -> Engine:
+        """The engine that a module's parameters name."""
+        where = {name: params[name] for name in ENGINE_ARGUMENTS if name != "docker_cli"}
+        return cls(run_command, params["docker_cli"], **where)
 
     def run(self, *argv: str, stdin: str | None = None) -> Result:
         """Run the client with these arguments. Raises EngineError if there is no such client."""
@@ -161,9 +196,10 @@ def refuse_unstarted(result: Result, container: Container, user: str, program: s
 
 def engine_trouble(cli: str, err: str) -> str:
     """The client's complaint about its engine as one sentence with a way out."""
-    text = err.strip().splitlines()[-1] if err.strip() else "it said nothing"
+    lines = [line for line in err.strip().splitlines() if not line.startswith("See '")]
+    text = lines[-1] if lines else "it said nothing"
     low = err.lower()
-    if "permission denied" in low:
+    if "permission denied" in low and "permission denied (" not in low:  # as ssh says it, of its keys
         return (
             f"This user may not talk to the engine ({text}): "
             "run the play with become, or add the user to the engine's group (engine_users in role mlenv.jupyter.engine)."
