@@ -3,7 +3,7 @@
 All contestants of a contest are measured in turn, round after round, so that a slow minute of the machine is everybody's.
 Printed are medians and their ratios with the goal beside them. A time is never a reason to fail; a command that fails is.
 
-Usage: python tests/bench/bench.py [--rounds N] [--image NAME] [warm] [cold] [pip]
+Usage: python tests/bench/bench.py [--rounds N] [--image NAME] [warm] [cold] [install] [again] [pip]
 """
 
 from __future__ import annotations
@@ -20,10 +20,18 @@ import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 PACKAGES = ["scikit-learn", "pandas", "matplotlib", "seaborn", "xgboost-cpu", "lightgbm"]
+# Twenty projects, small and large, as a lab may have them.
+TWENTY = PACKAGES + """
+    altair beautifulsoup4 cowsay duckdb humanize joblib networkx openpyxl plotly polars pyarrow statsmodels sympy tqdm
+""".split()
 MADE_UP = [f"bench-made-up-{number}" for number in range(1000)]
 
 # Writes what pip leaves behind of a package without files: enough for whoever asks whether it is there.
-INSTALL_MADE_UP = """
+INSTALL_# Twenty projects, small and large, as a lab may have them.
+TWENTY = PACKAGES + """
+    altair beautifulsoup4 cowsay duckdb humanize joblib networkx openpyxl plotly polars pyarrow statsmodels sympy tqdm
+""".split()
+MADE_UP = """
 import pathlib, site, sys
 for name in sys.argv[1:]:
     info = pathlib.Path(site.getusersitepackages(), f"{name.replace('-', '_')}-1.0.dist-info")
@@ -98,6 +106,52 @@ class Bench:
         seconds = in_turn(min(3, self.rounds), {"by hand": by_hand, "role lab": by_role})
         show("cold run of role lab with packages, to the article by hand", seconds["role lab"] / seconds["by hand"], 0.6)
 
+    def install(self) -> None:
+        """Packages that are not there: the same list, nothing cached, with and without compiling to bytecode."""
+        self.play("lab", [])
+        user = ("docker", "exec", "-u", "jovyan", "-e", "HOME=/home/jovyan", "mlenv-bench-lab")
+
+        def by_hand(*options: str) -> float:
+            run(*user, "sh", "-c", "rm -rf ~/.local/* ~/.local/.mlenv-pip")
+            return run(*user, "python3", "-m", "pip", "install", "--quiet", "--user", "--no-cache-dir", *options, *PACKAGES)
+
+        def by_module(compile_too: bool) -> float:
+            run(*user, "sh", "-c", "rm -rf ~/.local/* ~/.local/.mlenv-pip")
+            return self.play("pip_install", PACKAGES, "-e", json.dumps({"bench_compile": compile_too}))
+
+        seconds = in_turn(
+            min(3, self.rounds),
+            {
+                "pip install --user": by_hand,
+                "container_pip": lambda: by_module(True),
+                "pip install --user --no-compile": lambda: by_hand("--no-compile"),
+                "container_pip, compile: false": lambda: by_module(False),
+            },
+        )
+        show("installing, compiled, to pip install --user", seconds["container_pip"] / seconds["pip install --user"], 0.65)
+        ratio = seconds["container_pip, compile: false"] / seconds["pip install --user --no-compile"]
+        show("installing, not compiled, to pip install --user --no-compile", ratio, 0.6)
+
+    def again(self) -> None:
+        """Twenty packages once more: the container and its user's packages are gone, the volume's cache is there."""
+
+        def first() -> float:
+            self.play("lab", [], "-e", "bench_state=absent")
+            return self.play("lab", TWENTY)
+
+        def once_more() -> float:
+            run("docker", "exec", "-u", "jovyan", "mlenv-bench-lab", "sh", "-c", "rm -rf /home/jovyan/.local/[a-z]*")
+            run("docker", "rm", "--force", "mlenv-bench-lab")
+            return self.play("lab", TWENTY)
+
+        def kept() -> float:
+            run("docker", "rm", "--force", "mlenv-bench-lab")
+            return self.play("lab", TWENTY)
+
+        seconds = in_turn(min(3, self.rounds), {"first": first, "from the cache": once_more, "from the volume": kept})
+        show("a lab with 20 packages made again, from the volume's cache, to the first time", seconds["from the cache"] / seconds["first"], 0.2)
+        show("a lab with 20 packages made again, with its volume, to the first time", seconds["from the volume"] / seconds["first"], 0.2)
+
     def pip(self) -> None:
         """Nothing to do for the packages: what a task costs on top of a play that does nothing."""
         self.lab_is_there()
@@ -126,14 +180,14 @@ def remove(name: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("contests", nargs="*", metavar="CONTEST", help="warm, cold, pip; all without one")
+    parser.add_argument("contests", nargs="*", metavar="CONTEST", help="warm, cold, install, again, pip; all without one")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--image", default="mlenv-test:minimal")
     options = parser.parse_args()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="mlenv-bench-"))
     bench = Bench(options.image, options.rounds, directory)
     try:
-        for contest in options.contests or ["warm", "cold", "pip"]:
+        for contest in options.contests or ["warm", "cold", "install", "again", "pip"]:
             method = getattr(bench, contest)
             print(f"{contest}: {method.__doc__}", flush=True)
             method()
