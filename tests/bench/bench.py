@@ -27,11 +27,7 @@ TWENTY = PACKAGES + """
 MADE_UP = [f"bench-made-up-{number}" for number in range(1000)]
 
 # Writes what pip leaves behind of a package without files: enough for whoever asks whether it is there.
-INSTALL_# Twenty projects, small and large, as a lab may have them.
-TWENTY = PACKAGES + """
-    altair beautifulsoup4 cowsay duckdb humanize joblib networkx openpyxl plotly polars pyarrow statsmodels sympy tqdm
-""".split()
-MADE_UP = """
+INSTALL_MADE_UP = """
 import pathlib, site, sys
 for name in sys.argv[1:]:
     info = pathlib.Path(site.getusersitepackages(), f"{name.replace('-', '_')}-1.0.dist-info")
