@@ -28,6 +28,30 @@ options:
     default: docker
   docker_host:
     description:
-      - Address of the engine, for example V(unix:///run/docker.sock) or V(ssh://user@server). Without it, the client decides.
+      - Address of the engine, for example V(unix:///run/docker.sock), V(ssh://user@server) or V(tcp://server:2376).
+      - Without it, the client decides, by its own environment variables such as E(DOCKER_HOST) and E(DOCKER_CONTEXT).
     type: str
+  cli_context:
+    description:
+      - Name of one of the client's contexts (of its connections, with C(podman)), instead of O(docker_host).
+    type: str
+  validate_certs:
+    description:
+      - Talk TLS to the engine, and to no other than the one that O(ca_path) vouches for.
+      - C(podman) does so whenever it talks TLS.
+    type: bool
+    default: false
+  ca_path:
+    description:
+      - Certificate of the authority that vouches for the engine, a file on the managed host.
+      - Without this and the next two, the client looks in E(DOCKER_CERT_PATH).
+    type: path
+  client_cert:
+    description:
+      - Certificate that the engine knows this client by, a file on the managed host.
+    type: path
+  client_key:
+    description:
+      - Key of O(client_cert), a file on the managed host.
+    type: path
 """

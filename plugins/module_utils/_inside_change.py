@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import py_compile
 import re
 import shutil
 import sys
@@ -89,9 +90,12 @@ def transaction(request, base, stage):
         remove_kernel(base)
     elif changed or older:
         base.swap(replaced, older.remains(after.values()) if older else ())
-    mark_requested(Look(request))
+    look = Look(request)
+    mark_requested(look)
     if base.place.virtualenv and request["state"] != "absent":
         register_kernel(base.place)
+    if request["compile"] == "later" and staged:
+        compile_later(base, [look.environment.user[name] for name in staged])
     return answer
 
 
@@ -214,6 +218,26 @@ def mark_requested(look):
             record.write(f"{os.path.basename(folder)}/REQUESTED,,\n")
         with open(os.path.join(folder, "REQUESTED"), "w", encoding="utf-8"):
             pass
+
+
+def compile_later(base, dists):
+    """Compile to bytecode in a process of its own, until that is done or somebody waits for the lock, which it keeps."""
+    paths = [path for dist in dists for path in files_of(dist, base.path) if path.endswith(".py")]
+    if os.fork():
+        return
+    try:
+        os.setsid()
+        os.nice(19)
+        nothing = os.open(os.devnull, os.O_RDWR)
+        for descriptor in range(3):
+            os.dup2(nothing, descriptor)  # else the client would wait for us
+        for path in paths:
+            if os.path.exists(base.waiting):
+                break
+            with contextlib.suppress(Exception):  # a template, or for another Python: that is for nobody to import
+                py_compile.compile(path)
+    finally:
+        os._exit(0)
 
 
 def version_tuple(text):

@@ -156,7 +156,7 @@ class Job:
         self.constraints = [text for _where, text in request["constraints"]] + list(bounds)
         self.base, self.stage, self.visible, self.upgrade = base, stage, visible, upgrade
         self.check, self.options, self.timeout = request["check"], request["pip_options"], request["timeout"]
-        self.compile = request["compile"]
+        self.compile = request["compile"] == "now"
         self.follows = request["state"] == "exact"  # what the new packages need must be known, too
         # Check mode writes nothing, not even a cache.
         self.cache = base.cache if request["cache"] and not request["check"] else None

@@ -45,6 +45,7 @@ class Base:
         self.cache = os.path.join(self.own, "cache")
         self.journal = os.path.join(self.own, JOURNAL)
         self.lock = None  # its descriptor, while we have it
+        self.waiting = os.path.join(self.own, "waiting")  # there while somebody waits for the lock
 
     def site_in(self, stage):
         return os.path.join(stage, os.path.relpath(self.site, self.path))
@@ -62,7 +63,11 @@ class Base:
                 except BlockingIOError:
                     if time.monotonic() > deadline:
                         raise Trouble(f"another installation into {self.place.root} did not end within {timeout} s") from None
+                    with open(self.waiting, "w", encoding="utf-8"):
+                        pass
                     time.sleep(0.1)
+            with contextlib.suppress(FileNotFoundError):
+                os.remove(self.waiting)
             self.lock = lock.fileno()
             self.finish_interrupted()
             try:

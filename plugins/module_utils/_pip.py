@@ -59,7 +59,7 @@ class Wish:
     protect_image: bool = True
     installer: str = "auto"
     cache: bool = True
-    compile: bool = True
+    compile: str = "later"
     proxy: str | None = None
     ca_certificates: str | None = None
     timeout: int = 600

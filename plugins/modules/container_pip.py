@@ -153,10 +153,12 @@ options:
     default: true
   compile:
     description:
-      - Compile to bytecode while installing. It takes most of the time of a large installation. Without it, the first import of each
-        module takes longer.
-    type: bool
-    default: true
+      - When to compile what was installed to bytecode, which takes most of the time of a large installation.
+      - V(later) leaves it to a process in the container that runs on at low priority, and makes room for the next installation.
+        V(now) waits for it, as pip does. With V(never), the first import of each module takes longer.
+    type: str
+    choices: [now, later, never]
+    default: later
   extra_args:
     description:
       - More options for C(pip install).
@@ -288,7 +290,7 @@ stderr:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Engine, EngineError
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import ENGINE_ARGUMENTS, Engine, EngineError
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import Packages, PipError, Wish, ensure, secrets
 from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import RequirementsError
 
@@ -316,13 +318,12 @@ def main() -> None:
             "protect_image": {"type": "bool", "default": True},
             "installer": {"type": "str", "choices": ["auto", "uv", "pip"], "default": "auto"},
             "cache": {"type": "bool", "default": True},
-            "compile": {"type": "bool", "default": True},
+            "compile": {"type": "str", "choices": ["now", "later", "never"], "default": "later"},
             "extra_args": {"type": "str"},
             "executable": {"type": "str"},
             "user": {"type": "str"},
             "timeout": {"type": "int", "default": 3600},
-            "docker_cli": {"type": "str", "default": "docker"},
-            "docker_host": {"type": "str"},
+            **ENGINE_ARGUMENTS,
         },
         required_one_of=[("name", "requirements", "requirements_content", "virtualenv")],
         supports_check_mode=True,
@@ -331,7 +332,7 @@ def main() -> None:
     module.no_log_values.update(secrets(params))
     try:
         wish = Wish.of(params)
-        engine = Engine(module.run_command, params["docker_cli"], params["docker_host"])
+        engine = Engine.of(module.run_command, params)
         container = engine.running(params["container"])
         result = ensure(Packages(engine, container, params["user"], params["executable"]), wish, module.check_mode)
     except (EngineError, RequirementsError) as error:

@@ -183,7 +183,7 @@ foreign:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Engine, EngineError
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import ENGINE_ARGUMENTS, Engine, EngineError
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import Packages, PipError, index_lines, inform, secrets
 
 
@@ -204,15 +204,14 @@ def main() -> None:
             "executable": {"type": "str"},
             "user": {"type": "str"},
             "timeout": {"type": "int", "default": 600},
-            "docker_cli": {"type": "str", "default": "docker"},
-            "docker_host": {"type": "str"},
+            **ENGINE_ARGUMENTS,
         },
         supports_check_mode=True,
     )
     params = module.params
     module.no_log_values.update(secrets(params))
     try:
-        engine = Engine(module.run_command, params["docker_cli"], params["docker_host"])
+        engine = Engine.of(module.run_command, params)
         container = engine.running(params["container"])
         result = inform(Packages(engine, container, params["user"], params["executable"]), index_lines(params), params)
     except EngineError as error:

@@ -111,21 +111,21 @@ class Bench:
             run(*user, "sh", "-c", "rm -rf ~/.local/* ~/.local/.mlenv-pip")
             return run(*user, "python3", "-m", "pip", "install", "--quiet", "--user", "--no-cache-dir", *options, *PACKAGES)
 
-        def by_module(compile_too: bool) -> float:
+        def by_module(when: str) -> float:
             run(*user, "sh", "-c", "rm -rf ~/.local/* ~/.local/.mlenv-pip")
-            return self.play("pip_install", PACKAGES, "-e", json.dumps({"bench_compile": compile_too}))
+            return self.play("pip_install", PACKAGES, "-e", f"bench_compile={when}")
 
         seconds = in_turn(
             min(3, self.rounds),
             {
                 "pip install --user": by_hand,
-                "container_pip": lambda: by_module(True),
+                "container_pip": lambda: by_module("now"),
                 "pip install --user --no-compile": lambda: by_hand("--no-compile"),
-                "container_pip, compile: false": lambda: by_module(False),
+                "container_pip, compile: never": lambda: by_module("never"),
             },
         )
         show("installing, compiled, to pip install --user", seconds["container_pip"] / seconds["pip install --user"], 0.65)
-        ratio = seconds["container_pip, compile: false"] / seconds["pip install --user --no-compile"]
+        ratio = seconds["container_pip, compile: never"] / seconds["pip install --user --no-compile"]
         show("installing, not compiled, to pip install --user --no-compile", ratio, 0.6)
 
     def again(self) -> None:

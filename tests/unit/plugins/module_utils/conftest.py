@@ -101,7 +101,7 @@ class Lab:
             "repair": False,
             "installer": "pip",
             "cache": False,
-            "compile": False,
+            "compile": "never",
             "proxy": None,
             "ca_certificates": None,
             "check": False,

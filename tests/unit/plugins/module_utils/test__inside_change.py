@@ -10,12 +10,14 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside_installed
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import MEND
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip_errors import explain
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import parse_probe
+from ansible_collections.mlenv.jupyter.tests.integration.targets.container_pip.files import wheelhouse
 
 
 @pytest.fixture(scope="session", name="seed")
@@ -304,6 +306,31 @@ def test_an_installer_whose_parent_was_killed_keeps_others_waiting(lab):
     os.killpg(uv, signal.SIGKILL)
     assert lab.change("tw-a")["after"] == {"tw-a": "2.0", "tw-b": "1.5"}
     assert not (lab.base / _inside_installed.OWN_DIRECTORY / "stage").exists()
+
+
+def test_bytecode_comes_later(lab):
+    lab.change("tw-a==1.0", "tw-files", compile="later")
+    wait_until(lambda: {"tw_a", "tw_files"} == {path.name.partition(".")[0] for path in lab.base.rglob("*.pyc")})
+    lab.change("tw-a", "tw-files", state="absent")
+    assert not [path for path in lab.base.rglob("*") if path.name.startswith(("tw_a.", "tw_files"))]
+    lab.change("tw-a==1.0", compile="now")
+    assert list(lab.base.rglob("tw_a.*.pyc"))
+
+
+def test_bytecode_makes_room_for_the_next_one(lab, wheels):
+    many = wheelhouse.Wheel("tw-many", "1.0", files={f"tw_many_{number}.py": "x = 1\n" * 1000 for number in range(2000)})
+    many.write(wheels)
+    lab.change("tw-many", compile="later")
+    assert lab.change("tw-a==1.0")["after"] == {"tw-a": "1.0", "tw-many": "1.0"}
+    assert len(list(lab.base.rglob("*.pyc"))) < 2000
+    assert sorted(os.listdir(lab.base / _inside_installed.OWN_DIRECTORY)) == ["lock"]
+
+
+def wait_until(holds, seconds=60):
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.1)
 
 
 def awaited(*which):
