@@ -222,6 +222,15 @@ def disk_usage(path: str) -> int:
     return total
 
 
+def free_space(path: str) -> int:
+    """Bytes that are free where that directory is, -1 if it is not on this host (an engine elsewhere)."""
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return -1
+    return found.f_bavail * found.f_frsize
+
+
 def find_file(path: str) -> dict:
     """find_path, and the SHA-256 of the content ("" if there is none to read)."""
     found = find_path(path, "")
@@ -376,7 +385,7 @@ class Look:
 
     def _engine(self) -> dict:
         """Whether an engine answers, and what it can do."""
-        facts = {"available": False, "reason": "", "version": "", "runtimes": [], "root_dir": ""}
+        facts = {"available": False, "reason": "", "version": "", "runtimes": [], "root_dir": "", "free": -1}
         try:
             result = self.engine.run("info", "--format", "{{json .}}")
         except EngineError as trouble:
@@ -389,6 +398,7 @@ class Look:
             return {**facts, "reason": engine_trouble(self.engine.cli, result.err or "\n".join(info.get("ServerErrors") or []))}
         facts.update(available=True, version=info["ServerVersion"], runtimes=sorted(info.get("Runtimes") or {}))
         facts["root_dir"] = info.get("DockerRootDir", "")
+        facts["free"] = free_space(facts["root_dir"])
         return facts
 
     def _ask_engine(self, facts: dict) -> None:

@@ -121,9 +121,10 @@ def about_image(wanted: dict, look: dict):
     if image["present"] and not image["jupyter"]:
         yield f"Image {reference} is not a Jupyter image (it sets no NB_USER): use one of Jupyter Docker Stacks, or one made from them."
     packages = look["packages"] or {}
-    yield from about_packages(packages, {**wanted, "where": "lab_packages"})
+    yield from about_packages(packages, {**wanted, "list": "lab_packages", "files": "lab_requirements or lab_constraints"})
     for kernel in wanted["kernels"]:
-        yield from about_packages(packages.get("kernels", {}).get(kernel["name"], {}), {**kernel, "where": f"kernel {kernel['name']} of lab_kernels"})
+        where = f"kernel {kernel['name']} of lab_kernels"
+        yield from about_packages(packages.get("kernels", {}).get(kernel["name"], {}), {**kernel, "list": where, "files": f"a file of {where}"})
 
 
 def about_packages(packages: dict, wanted: dict):
@@ -131,16 +132,13 @@ def about_packages(packages: dict, wanted: dict):
         yield f"{broken['text']} ({_place(broken['where'], wanted)}) is no requirement: {broken['why']}."
     for line in packages.get("undecided", []):
         if OTHER_FILE.match(line):
-            yield (
-                f"{line} in a requirements or constraints file of {wanted['where']} names a file of the controller, "
-                "which the lab cannot read: write its lines there instead."
-            )
+            yield f"{line} in {wanted['files']} names a file of the controller, which the lab cannot read: write its lines there instead."
 
 
 def _place(where: str, wanted: dict) -> str:
     """What the look calls name, requirements:3 or constraints:3, in the caller's words."""
     variable, _sep, number = where.partition(":")
-    return f"line {number} of {wanted[variable]}" if number else f"in {wanted['where']}"
+    return f"line {number} of {wanted[variable]}" if number else f"in {wanted['list']}"
 
 
 def about_host(wanted: dict, look: dict):

@@ -133,8 +133,8 @@ def test_value_that_cannot_work(wanted, sentence):
         ({"image": {"present": True, "jupyter": False}}, "is not a Jupyter image"),
         ({"packages": {"malformed": [{"text": "a b", "where": "requirements:3", "why": "two words"}]}}, "a b (line 3 of r.txt) is no requirement: two words."),
         ({"packages": {"malformed": [{"text": "a b", "where": "name", "why": "two words"}]}}, "a b (in lab_packages) is no requirement: two words."),
-        ({"packages": {"undecided": ["-r other.txt"]}}, "-r other.txt in a requirements or constraints file of lab_packages names a file of the controller"),
-        ({"packages": {"undecided": ["--constraint=../c.txt"]}}, "--constraint=../c.txt in a requirements"),
+        ({"packages": {"undecided": ["-r other.txt"]}}, "-r other.txt in lab_requirements or lab_constraints names a file of the controller"),
+        ({"packages": {"undecided": ["--constraint=../c.txt"]}}, "--constraint=../c.txt in lab_requirements"),
         ({"container": {"exists": True, "managed": False, "jupyter": False}}, "Container lab exists and is no Jupyter lab"),
         ({"address_here": False}, "lab_bind_address 127.0.0.1 is no address of this host"),
         ({"port_holder": "process nginx (pid 1)"}, "Port 28888 of 127.0.0.1 is taken by process nginx (pid 1)"),
@@ -172,7 +172,7 @@ TEXTS = {"name": "old", "requirements": "pandas", "constraints": ""}
         ([KERNEL, KERNEL], [TEXTS, TEXTS], {}, ["lab_kernels names old more than once"] * 2),
         ([KERNEL], [TEXTS], {"malformed": [{"where": "requirements:2", "text": "!", "why": "no name"}]}, ["! (line 2 of old.txt) is no requirement: no name."]),
         ([KERNEL], [TEXTS], {"malformed": [{"where": "name", "text": "!", "why": "no name"}]}, ["! (in kernel old of lab_kernels) is no requirement"]),
-        ([KERNEL], [TEXTS], {"undecided": ["-c other.txt"]}, ["-c other.txt in a requirements or constraints file of kernel old of lab_kernels names"]),
+        ([KERNEL], [TEXTS], {"undecided": ["-c other.txt"]}, ["-c other.txt in a file of kernel old of lab_kernels names"]),
     ],
 )
 def test_kernels(kernels, texts, kernel_look, sentences):

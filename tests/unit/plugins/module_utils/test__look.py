@@ -9,6 +9,7 @@ import http.server
 import os
 import pathlib
 import pwd
+import shutil
 import socket
 import threading
 
@@ -174,6 +175,11 @@ def test_file_and_its_digest(tmp_path):
     (tmp_path / "file").write_text("x")
     assert _look.find_file(str(tmp_path / "file"))["sha256"].startswith("2d711642b726b044")
     assert _look.find_file(str(tmp_path / "gone"))["sha256"] == ""
+
+
+def test_free_space(tmp_path):
+    assert 0 < _look.free_space(str(tmp_path)) <= shutil.disk_usage(tmp_path).total
+    assert _look.free_space(str(tmp_path / "elsewhere")) == -1
 
 
 def test_disk_usage(tmp_path):
