@@ -57,6 +57,20 @@ def test_volume_lost(notebook):
     assert all_there(notebook)
 
 
+def test_another_python(notebook):
+    """What somebody had installed under an older Python comes along when asked for; the list's packages in any case."""
+    assert LAB.run("mv", "/home/jovyan/.local/lib/python3.11", "/home/jovyan/.local/lib/python3.9").rc == 0
+    run = converge()
+    assert run.changed == ["Install the packages as the lab's user"]
+    assert "Packages of Python 3.9 are left" in run.out
+    assert LAB.run("python3", "-c", "import toolz").rc == 1
+    assert converge("--check", lab_migrate=True).changed == ["Install the packages as the lab's user"]
+    assert converge(lab_migrate=True).changed == ["Install the packages as the lab's user"]
+    assert LAB.run("test", "-e", "/home/jovyan/.local/lib/python3.9").rc == 1
+    assert all_there(notebook)
+    assert converge(lab_migrate=True).changed == []
+
+
 def test_another_image(notebook):
     before = LAB.inspect["Image"]
     run = converge(lab_image="mlenv-test:scipy")
