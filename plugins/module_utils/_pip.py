@@ -133,7 +133,8 @@ def names_with_version(names: list, version: str | None) -> list:
         raise PipError("version goes with exactly one name; write several as name==version each")
     if any(sign in names[0] for sign in "<>=!~@/"):
         raise PipError(f"{names[0]} names its version already; leave version out")
-    return [f"{names[0]}=={version}"]
+    version = version.strip()
+    return [f"{names[0]}{version}" if version.startswith(("<", ">", "=", "!", "~")) else f"{names[0]}=={version}"]
 
 
 def virtualenv_name(name: str | None) -> str | None:

@@ -63,15 +63,16 @@ class Lines:
 def split_names(names: list) -> list:
     """Requirements in a list whose items may hold several, divided by commas, as ansible.builtin.pip takes them.
 
-    A comma also divides extras and specifiers, and Ansible itself has cut a string there: a part that cannot
+    A comma also divides extras, specifiers and the values in a marker, and Ansible itself has cut a string there: a part that cannot
     start a requirement belongs to the one before it.
     """
     found: list = []
     for item in names:
         for number, part in enumerate(item.split(",")):
             open_bracket = bool(found) and found[-1].count("[") > found[-1].count("]")
+            open_quote = bool(found) and any(found[-1].count(quote) % 2 for quote in "'\"")
             inside_url = number > 0 and "://" in found[-1]
-            if found and (open_bracket or inside_url or not STARTS_A_NAME.match(part)):
+            if found and (open_bracket or open_quote or inside_url or not STARTS_A_NAME.match(part)):
                 found[-1] += "," + part
             elif part.strip():
                 found.append(part.strip())

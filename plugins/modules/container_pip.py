@@ -54,7 +54,7 @@ options:
     version_added: 0.2.0
   version:
     description:
-      - Version of the one package in O(name).
+      - Version of the one package in O(name), or a specifier such as C(>=1.3,<2).
     type: str
   requirements:
     description:

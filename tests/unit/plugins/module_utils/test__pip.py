@@ -33,6 +33,7 @@ def test_version_goes_with_one_bare_name():
     assert _pip.names_with_version(["a"], "1.0") == ["a==1.0"]
     assert _pip.names_with_version(["a[x]"], "1.0") == ["a[x]==1.0"]
     assert _pip.names_with_version(["a,b"], None) == ["a", "b"]
+    assert _pip.names_with_version(["a"], " >=1.0,<2") == ["a>=1.0,<2"]  # as ansible.builtin.pip takes it
     for names in (["a", "b"], [], ["a>1"], ["https://example.com/a.whl"]):
         with pytest.raises(PipError, match="version"):
             _pip.names_with_version(names, "1.0")
