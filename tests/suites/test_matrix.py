@@ -66,7 +66,8 @@ def test_playbooks_are_understood(end):
 
 
 def test_units(end):
-    end.run("python", "-m", "pytest", "-q", "-n", "2", "tests/unit", PYTHONPATH=str(end.home / "collections"))
+    # What runs inside a container never meets Ansible: `make unit` and ansible-test have that under several Pythons.
+    end.run("python", "-m", "pytest", "-q", "-n", "2", "-k", "not inside", "tests/unit", PYTHONPATH=str(end.home / "collections"))
 
 
 def test_default_scenario(end):

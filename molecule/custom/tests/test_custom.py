@@ -61,6 +61,33 @@ def test_packages(package, version):
     assert found.stdout.strip() == version
 
 
+def test_kernel():
+    found = LAB.run("/home/alice/.local/share/virtualenvs/own/bin/made-up-two")
+    assert found.stdout == "2.0\n"
+
+
+def test_exact():
+    install = ("pip", "install", "--user", "--quiet", "--no-index", "--find-links=/wheels", "made-up-two==2.0", "ipykernel==1.0")
+    assert LAB.run(*install).rc == 0
+    assert converge().changed == ["Install the packages as the lab's user"]
+    assert LAB.run("pip", "freeze", "--user").stdout.split() == ["made-up-one==1.0", "made-up-two==1.0", "pycparser==0.0.1"]
+
+
+def test_migrate():
+    assert LAB.run("mv", "/home/alice/.local/lib/python3.11", "/home/alice/.local/lib/python3.9").rc == 0
+    assert converge().changed == ["Install the packages as the lab's user"]
+    assert LAB.run("test", "-e", "/home/alice/.local/lib/python3.9").rc == 1
+
+
+def test_locks():
+    assert play("mlenv.jupyter.freeze").rc == 0
+    packages = {path.name: re.findall(r"^[\w.-]+==[\d.]+", path.read_text(), re.MULTILINE) for path in (HOME / "locks").iterdir()}
+    assert packages == {
+        "custom.txt": ["made-up-one==1.0", "made-up-two==1.0", "pycparser==0.0.1"],
+        "custom.own.txt": ["ipykernel==1.0", "made-up-two==2.0", "pip==99.0"],
+    }
+
+
 def test_settings_of_the_container():
     inspect = LAB.inspect
     settings = inspect["HostConfig"]
