@@ -40,24 +40,25 @@ class Wanted:
     """One requirement: by name and specifier, or by direct reference (then url is set, and name may be empty)."""
 
     def __init__(self, packaging, text):
-        requirement, self.text = None, text
-        if is_reference(text):
-            url, _semicolon, marker = text.partition(" ;")
-            self.name, self.extras, self.specifier = "", set(), None
-            self.url, _bracket, extras = re.sub(r"(\[[^\[\]]*\])$", r" \1", url.strip()).partition(" [")
-            self.extras = {part.strip() for part in extras.rstrip("]").split(",") if part.strip()}
-            self.marker = packaging.Requirement("x ;" + marker).marker if marker.strip() else None
-            self.name = canonical(fragment(self.url).get("egg", "").partition("[")[0])
-            return
+        self.text = text
         try:
-            requirement = packaging.Requirement(text)
-        except packaging.InvalidRequirement as error:
+            read = self.read_reference if is_reference(text) else self.read_named
+            read(packaging)
+            urlsplit(self.url or "")
+        except ValueError as error:  # InvalidRequirement is one, too
             raise Malformed(*explain(str(error), text)) from error
-        self.name = canonical(requirement.name)
-        self.extras = set(requirement.extras)
-        self.specifier = requirement.specifier
-        self.url = requirement.url
-        self.marker = requirement.marker
+
+    def read_reference(self, packaging):
+        url, marker = split_marker(self.text)
+        self.url, _bracket, extras = re.sub(r"(\[[^\[\]]*\])$", r" \1", url).partition(" [")
+        self.name, self.specifier = canonical(fragment(self.url).get("egg", "").partition("[")[0]), None
+        self.extras = {part.strip() for part in extras.rstrip("]").split(",") if part.strip()}
+        self.marker = packaging.Requirement("x; " + marker).marker if marker else None
+
+    def read_named(self, packaging):
+        requirement = packaging.Requirement(self.text)
+        self.name, self.specifier = canonical(requirement.name), requirement.specifier
+        self.extras, self.url, self.marker = set(requirement.extras), requirement.url, requirement.marker
 
     def applies(self, extras=()):
         """Whether its marker is true here, for a package that was asked for with these extras."""
@@ -66,10 +67,16 @@ class Wanted:
 
 def is_reference(text):
     """A path or a URL without `name @` in front, as pip tells it apart from a name."""
-    head = text.partition(" ;")[0].strip()
+    head = split_marker(text)[0]
     if re.match(r"^[A-Za-z0-9][\w.\-]*\s*(\[[^\]]*\])?\s*@", head):
         return False
-    return "://" in head or head.startswith((".", "/", "~")) or re.search(r"\.(whl|zip|tar\.gz|tar\.bz2|tar\.xz|tgz)$", head) is not None
+    return "://" in head or re.match(r"[./~]|[^\s\[<>=!~]*/|.*\.(whl|zip|tar\.gz|tar\.bz2|tar\.xz|tgz)$", head) is not None
+
+
+def split_marker(text):
+    """A reference and its marker, which may be empty. In a URL, a semicolon divides them only if a blank is beside it."""
+    reference, *marker = re.split(r"\s;|;\s" if "://" in text else ";", text, maxsplit=1)
+    return reference.strip(), "".join(marker).strip()
 
 
 def explain(message, text):
@@ -118,7 +125,7 @@ def same_origin(url, record):
         if scheme != vcs.get("vcs"):
             return False
         path, at, revision = rest.rpartition("@")
-        target, revision = (path, revision) if at and "/" not in revision else (rest, "")
+        target, revision = (path, revision) if at else (rest, "")
         if revision not in (vcs.get("requested_revision") or "", vcs.get("commit_id")):
             return False
     if target != plain(record.get("url", "")) or wanted.get("subdirectory", "") != (record.get("subdirectory") or ""):

@@ -98,7 +98,7 @@ def test_requirements_text(base):
 
 @pytest.mark.parametrize(
     ("text", "column"),
-    [("foo bar", 5), ("foo>=", 0), ("foo[", 5), ("==1", 1)],
+    [("foo bar", 5), ("foo>=", 0), ("foo[", 5), ("==1", 1), ("http://[foo/a.whl", 0), ("a @ http://[foo/a.whl", 0), ("./a.whl ; python_verson > '3'", 0)],
 )
 def test_malformed_requirement_is_named_with_line_and_column(base, text, column):
     (malformed,) = look(base, text="# first\n" + text)["malformed"]
@@ -124,6 +124,7 @@ GIT = {"url": "https://example.com/r.git", "vcs_info": {"vcs": "git", "requested
         ("a @ git+https://example.com/r.git@main", GIT, True),
         ("a @ git+https://example.com/r.git@c0ffee", GIT, True),
         ("a @ git+https://example.com/r.git@v2", GIT, False),
+        ("a @ git+https://example.com/r.git@fix/that", {**GIT, "vcs_info": {**GIT["vcs_info"], "requested_revision": "fix/that"}}, True),
         ("a @ git+https://example.com/r.git@main#subdirectory=s", GIT, False),
         ("a @ git+https://example.com/r.git@main#egg=a", GIT, True),
         ("git+https://example.com/r.git@main", GIT, True),
@@ -131,6 +132,10 @@ GIT = {"url": "https://example.com/r.git", "vcs_info": {"vcs": "git", "requested
         ("git+ssh://git@example.com/r.git", {**GIT, "url": "ssh://git@example.com/r.git", "vcs_info": {"vcs": "git"}}, True),
         ("git+https://example.com/none.git", GIT, False),
         ("/no/such/a-1.0-py3-none-any.whl", {"url": "file:///no/such/a-1.0-py3-none-any.whl", "archive_info": {}}, True),
+        ("git+https://example.com/none.git; python_version < '3'", None, True),
+        ("git+https://example.com/none.git ;python_version < '3'", None, True),
+        ("./a-1.0-py3-none-any.whl;python_version<'3'", None, True),
+        ("no/such/a", None, False),
         ("/no/such/a-1.0-py3-none-any.whl[x]", {"url": "file:///no/such/a-1.0-py3-none-any.whl", "archive_info": {}}, False),
     ],
 )
