@@ -120,18 +120,22 @@ def run_child(job, argv, environment):
 
     It holds the lock as well: should we be killed, nobody begins before it has ended, too.
     """
-    # In the container there is no AnsibleModule whose run_command could be called instead.
-    with subprocess.Popen(  # pylint: disable=ansible-bad-function
-        argv,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        start_new_session=True,
-        pass_fds=[] if job.base.lock is None else [job.base.lock],
-        encoding="utf-8",
-        errors="replace",
-    ) as child:
+    try:
+        # In the container there is no AnsibleModule whose run_command could be called instead.
+        child = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            start_new_session=True,
+            pass_fds=[] if job.base.lock is None else [job.base.lock],
+            encoding="utf-8",
+            errors="replace",
+        )
+    except OSError as error:
+        return 126, "", f"{argv[0]} cannot be run: {error.strerror}"
+    with child:
         try:
             out, err = child.communicate(timeout=job.timeout)
         except subprocess.TimeoutExpired:

@@ -20,6 +20,8 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed im
 
 LENT = "LENT"  # in the metadata that was there before uv came
 TRANSLATED = ("index-url", "extra-index-url", "find-links", "no-index")
+# What uv takes from a requirements file, beside requirements and files named with -r and -c; it ignores the rest.
+KNOWN_LINES = re.compile(r"-[rcif]|--(requirement|constraint|index-url|extra-index-url|find-links|no-index|no-binary|only-binary)\b")
 # Settings of pip that say nothing about which package is installed.
 HARMLESS = """
     break-system-packages cache-dir cert config-file constraint default-timeout disable-pip-version-check no-cache-dir no-color no-input
@@ -45,18 +47,20 @@ def pip_settings():
 
 
 def can_stand_in(job):
-    """Whether uv would do the same as pip here: options and settings that only pip knows make it pip's work."""
-    return not job.options and all(name in HARMLESS or name in TRANSLATED for name in pip_settings())
+    """Whether uv would do the same as pip here: options, lines and settings that only pip knows make it pip's work."""
+    lines = all(KNOWN_LINES.match(line) for line in job.requirements if line.startswith("-"))
+    return not job.options and lines and all(name in HARMLESS or name in TRANSLATED for name in pip_settings())
 
 
 def lines_of(settings, requirements):
-    """pip's settings of where packages come from, as lines of a requirements file; an index of the task's own wins."""
+    """pip's settings of where packages come from, as lines of a requirements file; an index of the task's own replaces theirs."""
+    own_index = any(line.startswith(("--index-url", "-i")) for line in requirements)
     lines = []
     for name in TRANSLATED:
         for value in settings.get(name, "").split():
             if name == "no-index":
                 lines += ["--no-index"] if value.lower() in ("1", "true", "yes", "on") else []
-            elif name != "index-url" or not any(line.startswith("--index-url") for line in requirements):
+            elif not (own_index and name in ("index-url", "extra-index-url")):
                 lines.append(f"--{name} {value}")
     return lines
 
@@ -76,13 +80,17 @@ def uv_install(job, uv):
     options += ["--dry-run"] if dry else []
     job_texts = job.texts()
     job_texts[0] = "".join(line + "\n" for line in lines_of(settings, job.requirements)) + job_texts[0]
-    constraints = [word for path in os.environ.get("PIP_CONSTRAINT", "").split() for word in ("-c", path)]
+    constraints = [word for path in settings.get("constraint", "").split() for word in ("-c", path)]
     with passed(job_texts) as (requirements, bounds, _report, netrc):
-        environment = environment_for(job, netrc if job.netrc else "", UV_NO_PROGRESS="1", UV_PYTHON_DOWNLOADS="never", NO_COLOR="1")
+        environment = environment_for(job, netrc if job.netrc else "", UV_NO_CONFIG="1", UV_NO_PROGRESS="1", UV_PYTHON_DOWNLOADS="never", NO_COLOR="1")
         if settings.get("cert"):
             environment.setdefault("SSL_CERT_FILE", settings["cert"])
         argv = [uv, "pip", "install", *options, "-r", requirements, "-c", bounds, *constraints]
         rc, out, err = run_child(job, argv, environment)
+        if dry and re.search(r"^ [+~] \S+ @ ", err, re.MULTILINE):  # nor the version of a direct reference
+            dry = False
+            argv.remove("--dry-run")
+            rc, out, err = run_child(job, argv, environment)
         if rc and job.cache:  # without the network, the cache may have it all
             offline = run_child(job, [*argv, "--offline"], environment)
             rc, out, err = offline if offline[0] == 0 else (rc, out, err)

@@ -139,8 +139,9 @@ options:
     default: true
   installer:
     description:
-      - What installs. V(auto) takes uv if the container has it and neither O(extra_args) nor the container's pip configuration holds
-        anything that only pip understands, and pip otherwise. What uv cannot install is tried again with pip.
+      - What installs. V(auto) takes uv if the container has it and neither O(extra_args) nor the requirements nor the container's pip
+        configuration hold anything that only pip understands, and pip otherwise. What uv cannot install is tried again with pip.
+      - uv keeps to pip's configuration files, and not to its own.
       - The packages end up in the same place, with the same protection of the image.
     type: str
     choices: [auto, uv, pip]

@@ -339,3 +339,46 @@ def awaited(*which):
     while not found:
         found = subprocess.run(["pgrep", *which], capture_output=True, text=True, check=False).stdout.split()
     return int(found[0])
+
+
+@pytest.fixture(name="uv_lab")
+def fixture_uv_lab(lab):
+    """A lab whose PATH has uv."""
+    lab.environment["PATH"] = os.path.dirname(sys.executable) + os.pathsep + lab.environment["PATH"]
+    return lab
+
+
+def test_uv_predicts_a_direct_reference(uv_lab, wheels):
+    wheel = str(wheels / "tw_a-1.0-py3-none-any.whl")
+    for check in (True, False):
+        answer = uv_lab.change(wheel, installer="uv", check=check)
+        assert (answer["rc"], answer["installer"], answer["installed"]) == (0, "uv", {"tw-a": "1.0"})
+
+
+@pytest.mark.parametrize(
+    ("lines", "installer", "version"), [(["--pre"], "pip", "3.0rc1"), (["--prefer-binary"], "pip", "2.0"), (["--only-binary=:all:"], "uv", "2.0")]
+)
+def test_uv_leaves_to_pip_what_it_does_not_know(uv_lab, lines, installer, version):
+    answer = uv_lab.change(*lines, "tw-a", installer="auto")
+    assert (answer["installer"], answer["installed"]["tw-a"]) == (installer, version)
+
+
+def test_uv_keeps_to_pips_settings_and_not_to_its_own(uv_lab, tmp_path, monkeypatch):
+    (tmp_path / "uv.toml").write_text('constraint-dependencies = ["tw-a==1.0"]\n')
+    monkeypatch.chdir(tmp_path)
+    assert uv_lab.change("tw-a", installer="uv", check=True)["installed"]["tw-a"] == "2.0"
+    (tmp_path / "bounds.txt").write_text("tw-a<2\n")
+    (tmp_path / "pip.conf").write_text(f"[install]\nconstraint = {tmp_path}/bounds.txt\n")
+    uv_lab.environment["PIP_CONFIG_FILE"] = str(tmp_path / "pip.conf")
+    for installer in ("uv", "pip"):
+        assert uv_lab.change("tw-a", installer=installer, check=True)["installed"] == {"tw-a": "1.1"}
+
+
+@pytest.mark.parametrize("content", ["garbage", "#!/no/such/interpreter\n"])
+def test_a_broken_uv_is_no_reason_to_fail(lab, tmp_path, content):
+    (tmp_path / "uv").write_text(content)
+    (tmp_path / "uv").chmod(0o755)
+    lab.environment["PATH"] = str(tmp_path) + os.pathsep + lab.environment["PATH"]
+    answer = lab.change("tw-b", installer="uv")
+    assert explain(answer["out"], answer["err"]).startswith(f"{tmp_path}/uv cannot be run: ")
+    assert lab.change("tw-b", installer="auto")["installer"] == "pip"

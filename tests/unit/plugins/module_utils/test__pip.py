@@ -88,8 +88,9 @@ def test_settings_of_pip_are_read_for_uv(tmp_path, monkeypatch):
     assert "--index-url https://a.example.com/simple" in lines
     assert lines[-2:] == ["--find-links /one", "--find-links /two"]
     assert "--no-index" not in lines
-    own = _inside_uv.lines_of(settings, ["--index-url https://b.example.com/simple"])
-    assert not [line for line in own if line.startswith("--index-url")]
+    settings["extra-index-url"] = "https://c.example.com/simple"
+    for own in ("--index-url https://b.example.com/simple", "-i https://b.example.com/simple"):
+        assert _inside_uv.lines_of(settings, [own]) == lines[-2:]
 
 
 def test_differences_name_what_python_sees():
