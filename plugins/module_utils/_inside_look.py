@@ -86,7 +86,10 @@ class Environment:
     def needs(self, dist, extras=()):
         for text in dist.requires:
             if extras or not only_for_an_extra(text):
-                dependency = self.wanted(text)
+                try:
+                    dependency = self.wanted(text)
+                except Malformed:  # old packages have specifiers that no rule knows: then any version will do
+                    dependency = self.wanted(re.sub(r"^([\w.\-]+)[^;]*", r"\1 ", text))
                 if dependency.applies(extras):
                     yield dependency
 
@@ -120,7 +123,10 @@ def read(environment, lines):
     for where, line in lines:
         text = requirement_of(line)
         if text is None:
-            if re.match(r"(-r|-c|--requirement|--constraint)\b", line):
+            if line.startswith(("-e", "--editable")):
+                why = "an editable installation leaves its package where the source is, outside of the user site; name it without -e"
+                malformed.append({"where": where, "text": line, "column": 0, "why": why})
+            elif re.match(r"(-r|-c|--requirement|--constraint)\b", line):
                 undecided.append(line)
             continue
         try:

@@ -382,3 +382,10 @@ def test_a_broken_uv_is_no_reason_to_fail(lab, tmp_path, content):
     answer = lab.change("tw-b", installer="uv")
     assert explain(answer["out"], answer["err"]).startswith(f"{tmp_path}/uv cannot be run: ")
     assert lab.change("tw-b", installer="auto")["installer"] == "pip"
+
+
+def test_a_need_that_follows_no_rule_keeps_what_it_names(lab):
+    lab.change("tw-a==2.0", "tw-extra")
+    (metadata,) = lab.base.rglob("tw_a-2.0.dist-info/METADATA")
+    metadata.write_text(metadata.read_text().replace("Requires-Dist: tw-b", "Requires-Dist: tw-b (>=1.*)"))
+    assert lab.change("tw-extra", state="absent", autoremove=True)["after"] == {"tw-a": "2.0", "tw-b": "1.5"}

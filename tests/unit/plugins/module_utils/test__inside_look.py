@@ -109,6 +109,21 @@ def test_malformed_requirement_is_named_with_line_and_column(base, text, column)
         assert malformed["column"] == column
 
 
+@pytest.mark.parametrize("line", ["-e .", "-e/src", "--editable=git+https://example.com/r.git#egg=a"])
+def test_an_editable_installation_is_refused(base, line):
+    (malformed,) = look(base, text=line)["malformed"]
+    assert (malformed["text"], malformed["where"]) == (line, "requirements:1")
+    assert malformed["why"].endswith("name it without -e")
+
+
+def test_a_need_that_follows_no_rule_is_one_for_any_version(base):
+    base.add("old", "1", ["a (>=1.0.*)", 'b (>dev); extra == "x"', 'c (>dev); python_version < "3"'], extras=["x"])
+    assert look(base, "old")["missing"] == ["a (needed by old)"]
+    base.add("a", "0.1")
+    assert look(base, "old")["satisfied"]
+    assert look(base, "old[x]")["missing"] == ["b (needed by old)"]
+
+
 GIT = {"url": "https://example.com/r.git", "vcs_info": {"vcs": "git", "requested_revision": "main", "commit_id": "c0ffee"}}
 
 
