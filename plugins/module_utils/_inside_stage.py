@@ -175,7 +175,7 @@ def files_of(dist, base):
         paths.add(path)
         if path.endswith(".py"):
             folder, name = os.path.split(path)
-            paths.update(glob.glob(os.path.join(glob.escape(folder), "__pycache__", glob.escape(name[:-3]) + ".*.pyc")))
+            paths.update(glob.glob(os.path.join(glob.escape(folder), "__pycache__", glob.escape(name[:-3]) + ".*.pyc*")))
     paths.update(os.path.join(dist.path, name) for name in os.listdir(dist.path))
     return sorted(path for path in paths if path.startswith(base + os.sep) and (os.path.isfile(path) or os.path.islink(path)))
 

@@ -39,7 +39,7 @@ def in_container(container: str, *argv: str, user: str = "jovyan", **options):
 
 def program(target: dict) -> str:
     lines = Lines([["name", f"{name}=={version}"] for name, version in target.items()])
-    wish = Wish(lines, state="exact", index_lines=["--no-index", "--find-links /wheels"])
+    wish = Wish(lines, state="exact", index_lines=["--no-index", "--find-links /wheels"], compile="never")
     return command(CHANGE, "change", wish.request(check=False))[1]
 
 
