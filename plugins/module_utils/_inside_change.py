@@ -33,7 +33,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_kernel impor
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import Look
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, existing_parent, files_of, recorded, refuse_foreign
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_uv import can_stand_in, find_uv, uv_install
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import archive_hashes
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import archive_hashes, pinned
 
 
 def change(request):
@@ -118,7 +118,7 @@ class Older:
         if request["state"] not in ("present", "latest"):
             return []
         asked_for = [dist for name, dist in self.dists.items() if dist.requested and name not in self.here]
-        return [f"{dist.name} @ {dist.direct_url['url']}" if dist.direct_url else dist.name for dist in asked_for]
+        return [pinned(dist) if dist.direct_url else dist.name for dist in asked_for]
 
     def bounds(self):
         """The versions that they had, dependencies included."""

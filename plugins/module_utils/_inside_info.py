@@ -14,7 +14,7 @@ import tempfile
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Job, pip_install
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import Look
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, files_of
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import archive_hashes
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import archive_hashes, pinned
 
 
 def inform(request):
@@ -31,8 +31,8 @@ def inform(request):
     }
     try:
         if request["outdated"] and user:
-            newest = ask(request, base, look, sorted(user))
-            answer["latest"] = {planned.name: planned.version for planned in newest if planned.version != user[planned.name].version}
+            found = newest(request, base, look)
+            answer["latest"] = {planned.name: planned.version for planned in found if planned.version != user[planned.name].version}
         if request["lock"] and user:
             wanted = [dist.direct_url["url"] if "dir_info" in dist.direct_url else pinned(dist) for _name, dist in sorted(user.items())]
             answer["lock"] = "".join(locked(planned) for planned in ask(request, base, look, wanted))
@@ -42,8 +42,11 @@ def inform(request):
 
 
 def described(dist, base):
-    sizes = [os.lstat(path).st_size for path in files_of(dist, base.path)]
-    return {"version": dist.version, "top_level": dist.requested, "size": sum(sizes), "origin": dist.direct_url.get("url")}
+    try:
+        size = sum(os.lstat(path).st_size for path in files_of(dist, base.path))
+    except Trouble:  # it has no list of its files
+        size = None
+    return {"version": dist.version, "top_level": dist.requested, "size": size, "origin": dist.direct_url.get("url")}
 
 
 def conflicts(environment):
@@ -59,6 +62,15 @@ def conflicts(environment):
     return found
 
 
+def newest(request, base, look):
+    """The newest of each user package. Of what came from elsewhere, the index may know nothing."""
+    user = look.environment.user
+    try:
+        return ask(request, base, look, sorted(user))
+    except Trouble:
+        return ask(request, base, look, sorted(name for name, dist in user.items() if not dist.direct_url))
+
+
 def ask(request, base, look, lines):
     """What the index has for these lines, each for itself, as if the user site were empty."""
     with tempfile.TemporaryDirectory() as stage:
@@ -67,16 +79,6 @@ def ask(request, base, look, lines):
     if done.rc:
         raise Trouble("", rc=done.rc, argv=done.argv, out=done.out, err=done.err)
     return sorted(done.dists.values(), key=lambda planned: planned.name)
-
-
-def pinned(dist):
-    """A requirement that only this very package fulfils."""
-    record = dist.direct_url
-    if not record:
-        return f"{dist.name}=={dist.version}"
-    vcs = record.get("vcs_info")
-    url = f"{vcs['vcs']}+{record['url']}@{vcs['commit_id']}" if vcs else record["url"]
-    return f"{dist.name} @ {url}" + (f"#subdirectory={record['subdirectory']}" if record.get("subdirectory") else "")
 
 
 def locked(planned):

@@ -71,12 +71,11 @@ class Dist:
         name, _dash, version = stem.partition("-")
         if entry.endswith(".egg-info"):
             version = re.sub(r"-py\d.*$", "", version)
-        self.name = canonical(name)
-        self.version = version
         self.twins = []
         self._headers = None
-        if not version:
-            self.version = self.header("Version")
+        if not version or "-" in version:  # then the directory does not say where the name ends
+            name, version = self.header("Name") or name, self.header("Version") or version
+        self.name, self.version = canonical(name), version
 
     @property
     def age(self):

@@ -133,6 +133,16 @@ def same_origin(url, record):
     return same_hash(target, wanted, archive_hashes(record))
 
 
+def pinned(dist):
+    """A requirement that only this very package fulfils."""
+    record = dist.direct_url
+    if not record:
+        return f"{dist.name}=={dist.version}"
+    vcs = record.get("vcs_info")
+    url = f"{vcs['vcs']}+{record['url']}@{vcs['commit_id']}" if vcs else record["url"]
+    return f"{dist.name} @ {url}" + (f"#subdirectory={record['subdirectory']}" if record.get("subdirectory") else "")
+
+
 def archive_hashes(record):
     """algorithm -> hash of the archive that a package came from, in the new form of the record or the old one."""
     archive = record.get("archive_info") or {}

@@ -128,7 +128,7 @@ packages:
       description: Whether somebody asked for it by name.
       type: bool
     size:
-      description: Bytes of its files.
+      description: Bytes of its files, null if it has no list of them.
       type: int
     origin:
       description: Where it came from if that was no index, else null.

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -389,3 +390,24 @@ def test_a_need_that_follows_no_rule_keeps_what_it_names(lab):
     (metadata,) = lab.base.rglob("tw_a-2.0.dist-info/METADATA")
     metadata.write_text(metadata.read_text().replace("Requires-Dist: tw-b", "Requires-Dist: tw-b (>=1.*)"))
     assert lab.change("tw-extra", state="absent", autoremove=True)["after"] == {"tw-a": "2.0", "tw-b": "1.5"}
+
+
+def test_migrate_has_the_same_commit_again(lab, wheels, tmp_path):
+    subprocess.run(["tar", "--extract", "--file", str(wheels / "tw_sdist-1.0.tar.gz"), "--directory", str(tmp_path)], check=True)
+    repository = tmp_path / "tw_sdist-1.0"
+    git = ["git", "-C", str(repository), "-c", "user.name=me", "-c", "user.email=me@example.com"]
+    for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=first"], ["branch", "fix/that"]):
+        subprocess.run([*git, *command], check=True)
+    origin = f"tw-sdist @ git+file://{repository}@fix/that"
+    lab.change(origin)
+    assert lab.look(origin)["satisfied"]
+    commit = commit_of(lab)
+    subprocess.run([*git, "commit", "--quiet", "--allow-empty", "--message=second"], check=True)
+    next(lab.base.glob("lib/python3.*")).rename(lab.base / "lib" / "python3.1")
+    assert lab.change(migrate=True)["migrated"] == {"tw-sdist": {"before": "1.0", "after": "1.0"}}
+    assert commit_of(lab) == commit
+
+
+def commit_of(lab):
+    (record,) = lab.base.rglob("direct_url.json")
+    return json.loads(record.read_text())["vcs_info"]["commit_id"]

@@ -184,6 +184,12 @@ def test_old_egg_info_is_read(base):
     assert look(base, "old-style[x]")["missing"] == ["c (needed by old-style)"]
 
 
+def test_dashes_in_the_name_of_a_metadata_directory(base):
+    base.add("a-b-c", "1.0").rename(base.site / "a-b-c-1.0.dist-info")
+    assert look(base, "a-b-c==1.0")["satisfied"]
+    assert look(base)["user_packages"] == {"a-b-c": "1.0"}
+
+
 def test_the_working_directory_is_not_imported(base):
     (base.path / "json.py").write_text("raise SystemExit('imported from the working directory')")
     assert look(base)["satisfied"]
