@@ -182,6 +182,7 @@ def pip_install(job):
             netrc if job.netrc else "",
             PYTHONUSERBASE=job.stage,
             PIP_BREAK_SYSTEM_PACKAGES="1",  # PEP 668 guards a system's Python; the user site is ours to fill
+            PIP_REQUIRE_VIRTUALENV="0",  # as somebody may want it for his own doings
             PIP_DISABLE_PIP_VERSION_CHECK="1",
             PIP_NO_INPUT="1",
             PIP_PROGRESS_BAR="off",

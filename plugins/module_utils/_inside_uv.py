@@ -25,7 +25,7 @@ KNOWN_LINES = re.compile(r"-[rcif]|--(requirement|constraint|index-url|extra-ind
 # Settings of pip that say nothing about which package is installed.
 HARMLESS = """
     break-system-packages cache-dir cert config-file constraint default-timeout disable-pip-version-check no-cache-dir no-color no-input
-    no-warn-script-location progress-bar quiet retries root-user-action timeout user verbose
+    no-warn-script-location progress-bar quiet require-virtualenv retries root-user-action timeout user verbose
 """.split()
 
 

@@ -155,9 +155,10 @@ def index_lines(params: dict) -> list:
 
 
 def secrets(params: dict) -> set:
-    """User names' companions in URLs anywhere in the parameters: nothing that we return or log may show them."""
+    """Passwords and tokens in URLs anywhere in the parameters: nothing that we return or log may show them."""
     texts = [text for value in params.values() for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
-    found = {match for text in texts for match in re.findall(r"://[^/@\s:]*:([^/@\s]+)@", text)}
+    # Over HTTP, a long user name without a password is a token.
+    found = {match for text in texts for match in re.findall(r"(?:://[^/@\s:]*:|https?://(?=[^/@\s:]{8,}@))([^/@\s]+)@", text)}
     return found | {unquote(secret) for secret in found}
 
 

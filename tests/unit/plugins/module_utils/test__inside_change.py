@@ -411,3 +411,10 @@ def test_migrate_has_the_same_commit_again(lab, wheels, tmp_path):
 def commit_of(lab):
     (record,) = lab.base.rglob("direct_url.json")
     return json.loads(record.read_text())["vcs_info"]["commit_id"]
+
+
+@pytest.mark.parametrize("setting", ["PIP_REQUIRE_VIRTUALENV=1", "PIP_USER=0", "PIP_TARGET=/no/such/place", "PYTHONNOUSERSITE=1"])
+def test_settings_of_the_container_that_lead_astray(lab, setting):
+    name, _sign, value = setting.partition("=")
+    lab.environment[name] = value
+    assert lab.change("tw-b")["after"] == lab.packages == {"tw-b": "1.5"}

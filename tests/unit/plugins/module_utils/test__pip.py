@@ -53,6 +53,8 @@ def test_extra_args_that_cannot_be_read():
 def test_secrets_are_found_wherever_a_url_is():
     params = {"index_url": "https://me:p%40ss@example.com/simple", "name": ["a @ https://x:tok3n@example.com/a.whl"], "timeout": 3, "user": None}
     assert _pip.secrets(params) == {"p%40ss", "p@ss", "tok3n"}
+    assert _pip.secrets({"find_links": ["https://t0k3n-t0k3n@example.com", "git+https://git@example.com/r", "https://example.com/a@1"]}) == {"t0k3n-t0k3n"}
+    assert _pip.secrets({"index_url": "https://me:a:b@example.com/simple"}) == {"a:b"}
 
 
 @pytest.mark.parametrize(
