@@ -8,6 +8,7 @@ Private to the collection. A line is [where, text]: `where` names its origin in 
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 from dataclasses import dataclass, field
@@ -34,13 +35,15 @@ class Lines:
         if path in above:
             raise RequirementsError(f"{path} names itself through {above[-1]}.")
         try:
-            with open(path, encoding="utf-8-sig") as file:
-                text = file.read()
+            with open(path, "rb") as file:
+                text = decoded(file.read())
         except OSError as error:
             by = f", named in {above[-1]}," if above else ""
             raise RequirementsError(f"The requirements file {path}{by} cannot be read on this host: {error.strerror}.") from error
         except UnicodeDecodeError as error:
-            raise RequirementsError(f"The requirements file {path} is not UTF-8 text (byte {error.start}).") from error
+            raise RequirementsError(f"The requirements file {path} is not {error.encoding.upper()} text (byte {error.start}).") from error
+        except LookupError as error:
+            raise RequirementsError(f"The requirements file {path} cannot be read: {error}.") from error
         self._add(read_text(text, path), os.path.dirname(path), constraint, (*above, path))
 
     def add_text(self, text: str, origin: str, constraint: bool = False) -> None:
@@ -50,7 +53,7 @@ class Lines:
     def _add(self, lines: list, folder: str, constraint: bool, above: tuple) -> None:
         for where, text in lines:
             nested = NESTED.match(text)
-            target = nested.group(3).strip() if nested else ""
+            target = nested.group(3).strip().strip("'\"") if nested else ""
             if not nested or "://" in target:
                 (self.constraints if constraint else self.requirements).append([where, text])
             elif not folder and not os.path.isabs(target):
@@ -77,6 +80,13 @@ def split_names(names: list) -> list:
             elif part.strip():
                 found.append(part.strip())
     return [name.strip() for name in found]
+
+
+def decoded(content: bytes) -> str:
+    """The text of a file: UTF-8, unless it begins as UTF-16 (a redirected `pip freeze` on Windows) or names its encoding (PEP 263)."""
+    named = re.match(rb"(?:#.*\n|\n)?#.*?coding[:=]\s*([-\w.]+)", content)
+    encoding = named.group(1).decode() if named else "utf-8-sig"
+    return content.decode("utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else encoding)
 
 
 def read_text(text: str, origin: str) -> list:

@@ -112,6 +112,38 @@ def test_a_text_has_no_directory():
         Lines().add_text("-r r.txt", "text")
 
 
+@pytest.mark.parametrize("name", ["more files.txt", "'more files.txt'", '"more files.txt"'])
+def test_a_nested_file_with_a_blank_in_its_name(tmp_path, name):
+    (tmp_path / "more files.txt").write_text("a\n")
+    (tmp_path / "top.txt").write_text(f"-r {name}\n")
+    lines = Lines()
+    lines.add_file(str(tmp_path / "top.txt"))
+    assert [text for _where, text in lines.requirements] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("a # \u00e4", "utf-8"),
+        ("a # \u00e4", "utf-8-sig"),
+        ("a # \u00e4\r\n", "utf-16"),
+        ("# -*- coding: latin-1 -*-\na # \u00e4", "latin-1"),
+        ("# ours\n# coding=cp1252\na # \u20ac", "cp1252"),
+    ],
+)
+def test_encodings_that_pip_takes(tmp_path, text, encoding):
+    (tmp_path / "r.txt").write_bytes(text.encode(encoding))
+    lines = Lines()
+    lines.add_file(str(tmp_path / "r.txt"))
+    assert [line for _where, line in lines.requirements] == ["a"]
+
+
+def test_an_encoding_that_nobody_knows(tmp_path):
+    (tmp_path / "r.txt").write_text("# coding: nonsense\n")
+    with pytest.raises(RequirementsError, match="cannot be read: unknown encoding: nonsense"):
+        Lines().add_file(str(tmp_path / "r.txt"))
+
+
 def test_a_file_that_is_no_text(tmp_path):
     (tmp_path / "r.txt").write_bytes(b"a\n\xff\n")
     with pytest.raises(RequirementsError, match="not UTF-8 text"):
