@@ -60,6 +60,8 @@ def change(request):
 
 def transaction(request, base, stage):
     look = Look(request)
+    if look.packaging is None and not look.whole:
+        raise Trouble(f"its Python ({sys.executable}) has no pip, nor `packaging` to read requirements with")
     found, user = look.answer(), dict(look.environment.user)
     answer = {"before": versions(user), "image": found["image_packages"], "installed": {}, "migrated": {}}
     older = Older(base, look) if request["migrate"] else None
@@ -73,8 +75,8 @@ def transaction(request, base, stage):
         staged = really_new(done.dists, user, request, stage)
         look.environment.user.update(staged)
         look.follow()
-    if request["state"] == "exact" and (look.undecided or look.missing):
-        raise Trouble(f"exact must know all that is wanted, and cannot follow {(look.undecided or look.missing)[0]}")
+    if request["state"] in ("exact", "absent") and (look.undecided or look.missing):
+        raise Trouble(f"{request['state']} must know all that is meant, and cannot follow {(look.undecided or look.missing)[0]}")
     surplus = look.surplus()
     after = {name: dist for name, dist in look.environment.user.items() if name not in surplus}
     changed = {name: dist for name, dist in {**user, **staged}.items() if name in staged or name in surplus}

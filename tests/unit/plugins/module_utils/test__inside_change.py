@@ -148,6 +148,21 @@ def test_exact_refuses_what_it_cannot_follow(lab):
     assert lab.packages == {"tw-a": "1.0"}
 
 
+def test_absent_refuses_what_it_cannot_follow(lab):
+    lab.change("tw-a==1.0")
+    assert "cannot follow -r https://127.0.0.1:9/r.txt" in lab.change("-r https://127.0.0.1:9/r.txt", state="absent")["error"]
+
+
+@pytest.mark.parametrize("state", ["present", "absent", "exact", "latest"])
+def test_without_packaging_nothing_is_guessed(lab, tmp_path, state):
+    lab.change("tw-a==1.0")
+    for name in ("pip", "packaging"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise ImportError('broken')")
+    lab.environment["PYTHONPATH"] = str(tmp_path) + os.pathsep + lab.environment["PYTHONPATH"]
+    assert "has no pip, nor `packaging`" in lab.change("tw-a", state=state)["error"]
+
+
 def test_latest_upgrades_what_is_named_only(lab):
     lab.change("tw-a==1.0", "tw-b==1.0")
     for check in (True, False):
