@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import errno
 import fcntl
 import glob
 import json
@@ -157,14 +158,24 @@ class Moves:
 
     def move(self, source, target):
         os.makedirs(os.path.dirname(target), exist_ok=True)
-        os.rename(source, target)
+        rename(source, target)
         self.done.append((source, target))
 
     def undo(self):
         while self.done:
             source, target = self.done.pop()
             os.makedirs(os.path.dirname(source), exist_ok=True)
-            os.rename(target, source)
+            rename(target, source)
+
+
+def rename(source, target):
+    """Copy where another file system is mounted or linked to below the base, such as on share/jupyter."""
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        shutil.move(source, target)
 
 
 def files_of(dist, base):

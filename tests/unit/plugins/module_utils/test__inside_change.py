@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import pytest
@@ -433,3 +434,14 @@ def test_settings_of_the_container_that_lead_astray(lab, setting):
     name, _sign, value = setting.partition("=")
     lab.environment[name] = value
     assert lab.change("tw-b")["after"] == lab.packages == {"tw-b": "1.5"}
+
+
+def test_another_file_system_below_the_base(lab):
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        lab.base.mkdir()
+        (lab.base / "etc").symlink_to(elsewhere)
+        assert os.stat(elsewhere).st_dev != os.stat(lab.base).st_dev
+        assert lab.change("tw-server", "tw-a==1.0")["after"] == {"tw-a": "1.0", "tw-server": "1.0"}
+        assert (lab.base / "etc/jupyter/jupyter_server_config.d/tw.json").exists()
+        assert lab.change("tw-server", state="absent")["after"] == {"tw-a": "1.0"}
+        assert not (lab.base / "etc/jupyter/jupyter_server_config.d/tw.json").exists()
