@@ -188,7 +188,7 @@ def refuse_unstarted(result: Result, container: Container, user: str, program: s
             raise EngineError(f"Container {container.name} has no user {user}.")
         if "executable file" in low or "no such file" in low or "permission denied" in low:
             raise EngineError(f"Container {container.name} has no {program} that user {user} can run.")
-    if low.startswith(("error response from daemon", "error: no such container", "error: can only")):
+    if low.startswith(("error response from daemon", "error: no such container", "error: can only")) or "in a stopped container" in low:
         raise EngineError(f"Container {container.name} went away while we were looking at it: {text}")
     if result.rc == 125 or low.startswith(("cannot connect", "oci runtime", "error during connect")):
         raise EngineError(f"Container {container.name}: {engine_trouble('the engine', text)}")

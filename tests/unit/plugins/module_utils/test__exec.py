@@ -73,6 +73,7 @@ def test_who_the_lab_user_is(user, env, expected):
         (127, 'OCI runtime exec failed: exec: "python3": executable file not found in $PATH: unknown', "^Container lab has no python3 that user x can run.$"),
         (127, "Error: crun: executable file `python3` not found in $PATH: No such file or directory", "^Container lab has no python3 "),
         (1, "Error response from daemon: Container 0f is not running", "^Container lab went away while we were looking at it"),
+        (255, "Error: OCI runtime error: runc: exec failed: cannot exec in a stopped container", "^Container lab went away while we were looking at it"),
         (125, "Error: something else", "^Container lab: The engine's client"),
     ],
 )
