@@ -52,14 +52,6 @@ def test_container_removed():
     assert cell("legacy", "import cowsay; print(1 + 1)") == "2"
 
 
-def test_volume_lost():
-    HOST.check_output("docker rm --force %s", LAB.name)
-    HOST.check_output("docker volume rm %s-data", LAB.name)
-    assert "Give its kernels their packages" in converge().changed
-    assert set(PINS) <= kernels()
-    assert converge().changed == []
-
-
 def test_a_package_that_is_missing_in_it():
     assert LAB.run("/home/jovyan/.local/share/virtualenvs/legacy/bin/pip", "uninstall", "--yes", "--quiet", "cowsay").rc == 0
     assert converge("--check").changed == ["Give its kernels their packages"]
