@@ -146,6 +146,8 @@ def needs_installer(request, look):
 
 def install(request, base, stage, look, found, older):
     """Fill the stage with what is missing, in versions that the image allows."""
+    if not base.place.seen and sys.prefix != sys.base_prefix:
+        raise Trouble(f"its Python {sys.executable} is a virtual environment, which sees no user site: name another `executable`, or a `virtualenv`")
     bounds = {}
     if request["protect_image"]:
         # Where a user package hides the image's own already, somebody has allowed that: leave it as it is.
@@ -154,7 +156,8 @@ def install(request, base, stage, look, found, older):
     visible = {name: dist for name, dist in {**look.environment.image, **look.environment.user}.items() if name not in again}
     upgrade = sorted({wanted.name for wanted in look.wanted if wanted.name}) if request["state"] == "latest" else []
     lines, loose = (older.wanted(request), older.bounds()) if older else ([], {})
-    lines += [wanted.text for wanted in look.implied]
+    # pip would upgrade all that has a line.
+    lines += [wanted.text for wanted in look.implied if not (upgrade and look.environment.find(wanted.name))]
     while True:
         job = Job(request, base, stage, visible, upgrade, lines, pins(look.packaging, {**bounds, **loose}))
         done = run_installer(request["installer"], job, found)

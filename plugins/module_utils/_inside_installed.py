@@ -36,6 +36,11 @@ class Place:
         self.kernel = os.path.join(self.root, "share", "jupyter", "kernels", virtualenv or "", "kernel.json")
 
     @property
+    def seen(self):
+        """Whether programs see its packages: no user site is seen under PYTHONNOUSERSITE, or by a Python that is a virtual environment."""
+        return bool(self.virtualenv or site.ENABLE_USER_SITE)
+
+    @property
     def kernel_spec(self):
         """What tells Jupyter of the environment. Source: jupyter_client, kernel specs."""
         return {

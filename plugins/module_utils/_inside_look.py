@@ -228,6 +228,7 @@ class Look:
             "executable": sys.executable,
             "pip": pip.version if pip else "",
             "user_site": user_site,
+            "seen": self.place.seen,
             "user_base": base,
             "interrupted": os.path.exists(os.path.join(self.place.root, OWN_DIRECTORY, JOURNAL)),
             "home": os.path.expanduser("~"),

@@ -229,6 +229,8 @@ def ensure(packages: Packages, wish: Wish, check: bool) -> dict:
     if found["older"] and not wish.migrate:
         pythons = ", ".join(found["older"])
         result["warnings"].append(f"Packages of Python {pythons} are left, which {found['python']} does not see: migrate installs them again.")
+    if not found["seen"]:
+        result["warnings"].append(f"{found['executable']} does not see {found['user_site']}: is PYTHONNOUSERSITE set in the container?")
     if nothing_to_do(wish, found, check):
         return outcome(result, {})
     answer = packages.change(request)

@@ -434,6 +434,7 @@ def test_settings_of_the_container_that_lead_astray(lab, setting):
     name, _sign, value = setting.partition("=")
     lab.environment[name] = value
     assert lab.change("tw-b")["after"] == lab.packages == {"tw-b": "1.5"}
+    assert lab.look()["seen"] == (name != "PYTHONNOUSERSITE")
 
 
 def test_another_file_system_below_the_base(lab):
@@ -445,3 +446,12 @@ def test_another_file_system_below_the_base(lab):
         assert (lab.base / "etc/jupyter/jupyter_server_config.d/tw.json").exists()
         assert lab.change("tw-server", state="absent")["after"] == {"tw-a": "1.0"}
         assert not (lab.base / "etc/jupyter/jupyter_server_config.d/tw.json").exists()
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_a_python_that_sees_no_user_site(uv_lab, tmp_path, installer):
+    assert uv_lab.look()["seen"]
+    subprocess.run([uv_lab.python, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    uv_lab.python = str(tmp_path / "venv" / "bin" / "python")
+    assert not uv_lab.look()["seen"]
+    assert "is a virtual environment, which sees no user site" in uv_lab.change("tw-b", installer=installer)["error"]

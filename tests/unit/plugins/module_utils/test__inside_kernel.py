@@ -12,6 +12,7 @@ import subprocess
 import sys
 
 import pytest
+from ansible_collections.mlenv.jupyter.tests.integration.targets.container_pip.files import wheelhouse
 
 IMPLIED = {"ipykernel": "1.0", "pip": "99.0", "tw-b": "1.5"}
 
@@ -92,6 +93,12 @@ def test_upgrade_downgrade_remove(kernel, installer):
 def test_latest_leaves_alone_what_was_not_named(kernel):
     kernel.change("tw-a==1.0", "pip==99.0")
     assert kernel.change("tw-a", state="latest")["installed"] == {"tw-a": "2.0"}
+
+
+def test_latest_leaves_alone_what_makes_it_a_kernel(kernel, wheels, installer):
+    wheelhouse.Wheel("ipykernel", "0.5").write(wheels)
+    kernel.change("tw-a==1.0", "ipykernel==0.5")
+    assert kernel.change("tw-a", state="latest", installer=installer)["after"]["ipykernel"] == "0.5"
 
 
 @pytest.mark.parametrize("names", [("tw-a==1.0",), ()])
