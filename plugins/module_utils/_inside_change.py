@@ -91,7 +91,8 @@ def transaction(request, base, stage):
     if look.whole:
         remove_kernel(base)
     elif changed or older:
-        base.swap(replaced, older.remains(after.values()) if older else ())
+        staying = [dist for name, dist in after.items() if name not in staged]
+        base.swap(replaced, older.remains(after.values()) if older else (), staying)
     look = Look(request)
     mark_requested(look)
     if base.place.virtualenv and request["state"] != "absent":

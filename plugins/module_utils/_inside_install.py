@@ -122,7 +122,7 @@ def run_child(job, argv, environment):
     """
     try:
         # In the container there is no AnsibleModule whose run_command could be called instead.
-        child = subprocess.Popen(  # pylint: disable=ansible-bad-function,consider-using-with
+        child = subprocess.Popen(  # pylint: disable=ansible-bad-function
             argv,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -92,9 +92,13 @@ class Base:
             os.remove(self.journal)
         self.clean()
 
-    def swap(self, removed, more=()):
-        """Take the files of these distributions (and more paths) out and the stage in, or change nothing."""
-        files = [*(path for dist in removed for path in files_of(dist, self.path)), *more]
+    def swap(self, removed, more=(), staying=()):
+        """Take the files of these distributions (and more paths) out and the stage in, or change nothing.
+
+        Files that those that stay have as well are theirs, too: two packages may bring the same module.
+        """
+        shared = {path for dist in (staying if removed else ()) for path in listed(dist)}
+        files = [*(path for dist in removed for path in files_of(dist, self.path) if path not in shared), *more]
         moves = Moves()
         self.write_journal({"removing": True, "files": files})
         try:
@@ -202,6 +206,13 @@ def recorded(dist):
             return [os.path.relpath(os.path.join(dist.path, line.strip()), dist.location) for line in file if line.strip()]
     except OSError:
         raise Trouble(f"{dist.name} {dist.version} in {dist.location} has no list of its files, so nothing can replace or remove it") from None
+
+
+def listed(dist):
+    """Full paths of what a distribution recorded, none if it has no list."""
+    with contextlib.suppress(Trouble):
+        return [os.path.normpath(os.path.join(dist.location, relative)) for relative in recorded(dist)]
+    return []
 
 
 def existing_parent(path):

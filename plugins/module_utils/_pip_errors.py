@@ -63,7 +63,7 @@ def hashes(text: str) -> str:
     found = re.search(r"DO NOT MATCH THE HASHES.*?\n\s+(\S+).*?Expected (\S+) (\w+).*?Got\s+(\w+)", text, re.DOTALL)
     if found:
         name, algorithm, expected, got = found.groups()
-        return f"hash mismatch for {name}: its {algorithm} is {got}, and the requirement says {expected}"
+        return f"hash mismatch for {name.rstrip('@')}: its {algorithm} is {got}, and the requirement says {expected}"
     found = re.search(r"(?:Hashes are required|In --require-hashes mode).*?\n\s+(\S+)", text)
     return f"one requirement has a hash, so all need == and a hash, and {found.group(1)} has not both" if found else ""
 

@@ -455,3 +455,14 @@ def test_a_python_that_sees_no_user_site(uv_lab, tmp_path, installer):
     uv_lab.python = str(tmp_path / "venv" / "bin" / "python")
     assert not uv_lab.look()["seen"]
     assert "is a virtual environment, which sees no user site" in uv_lab.change("tw-b", installer=installer)["error"]
+
+
+def test_what_two_packages_bring_stays_for_the_other_one(lab, wheels):
+    for name in ("tw-left", "tw-right"):
+        wheelhouse.Wheel(name, "1.0", files={"tw_both/__init__.py": "", f"tw_both/{name[3:]}.py": ""}).write(wheels)
+    lab.change("tw-left", "tw-right")
+    lab.change("tw-left", state="absent")
+    subprocess.run([lab.python, "-c", "import tw_both.right; assert tw_both.__file__"], env=lab.environment, check=True)
+    assert not [name for name in lab.files() if "left" in name]
+    lab.change("tw-right", state="absent")
+    assert not lab.files()

@@ -128,6 +128,10 @@ def test_nearest_versions(requirement, expected):
     [
         ("/usr/bin/python3: No module named pip", "its Python has no pip"),
         ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "no space is left on the volume or in /tmp"),
+        (
+            "THESE PACKAGES DO NOT MATCH THE HASHES\n    a@ file:///a.whl from file:///a.whl:\n        Expected sha256 00\n             Got        11",
+            "hash mismatch for a: its sha256 is 11, and the requirement says 00",
+        ),
         ("ERROR: Something new\nERROR: that nobody knows", "that nobody knows"),
         ("", "pip failed and said nothing"),
         ("x: NameResolutionError(\"HTTPSConnection(host='example.com', port=443)", "example.com:443 cannot be reached from the container"),
