@@ -30,7 +30,7 @@ ORIGIN = re.compile(r" \(from (-[rc] |[^()]*->)[^()]*\)")
 def explain(out: str, err: str) -> str:
     """One sentence about a failed pip."""
     text = ORIGIN.sub("", err + "\n" + out)
-    for reason in (no_pip, no_space, conflict, hashes, other_python, credentials, network, no_version, build, no_file, no_git):
+    for reason in (no_pip, no_space, conflict, hashes, other_python, credentials, network, no_version, build, no_file, no_git, breakdown):
         sentence = reason(text)
         if sentence:
             return sentence
@@ -139,3 +139,10 @@ def no_file(text: str) -> str:
 def no_git(text: str) -> str:
     found = re.search(r"Cannot find command '(\w+)'", text)
     return f"the image has no {found.group(1)}, which this requirement needs" if found else ""
+
+
+def breakdown(text: str) -> str:
+    if "ERROR: Exception:\nTraceback" not in text:
+        return ""
+    last = text.rpartition("Traceback (most recent call last):\n")[2]
+    return f"pip itself broke down: {next(line for line in last.splitlines() if not line.startswith(' '))}"

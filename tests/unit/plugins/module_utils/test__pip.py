@@ -132,6 +132,11 @@ def test_nearest_versions(requirement, expected):
             "THESE PACKAGES DO NOT MATCH THE HASHES\n    a@ file:///a.whl from file:///a.whl:\n        Expected sha256 00\n             Got        11",
             "hash mismatch for a: its sha256 is 11, and the requirement says 00",
         ),
+        (
+            "ERROR: Exception:\nTraceback (most recent call last):\n  File x\n    raise\n\nInner: y\n\nDuring it:\n\n"
+            "Traceback (most recent call last):\n  File x\n    raise\npip._vendor.InvalidRequirement: bad suffix\n    a (>=1.*)\n",
+            "pip itself broke down: pip._vendor.InvalidRequirement: bad suffix",
+        ),
         ("ERROR: Something new\nERROR: that nobody knows", "that nobody knows"),
         ("", "pip failed and said nothing"),
         ("x: NameResolutionError(\"HTTPSConnection(host='example.com', port=443)", "example.com:443 cannot be reached from the container"),
