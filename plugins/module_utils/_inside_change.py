@@ -75,8 +75,8 @@ def transaction(request, base, stage):
         staged = really_new(done.dists, user, request, stage)
         look.environment.user.update(staged)
         look.follow()
-    if request["state"] in ("exact", "absent") and (look.undecided or look.missing):
-        raise Trouble(f"{request['state']} must know all that is meant, and cannot follow {(look.undecided or look.missing)[0]}")
+    if request["state"] in ("exact", "absent") and (look.unknown or look.missing):
+        raise Trouble(f"{request['state']} must know all that is meant, and cannot follow {(look.unknown or look.missing)[0]}")
     surplus = look.surplus()
     after = {name: dist for name, dist in look.environment.user.items() if name not in surplus}
     changed = {name: dist for name, dist in {**user, **staged}.items() if name in staged or name in surplus}

@@ -169,8 +169,9 @@ class Look:
             self.undecided = [text for _where, text in request["lines"]]
             return
         self.wanted, self.malformed, self.undecided = read(self.environment, request["lines"])
-        bounds, malformed_bounds, _undecided = read(self.environment, request["constraints"] + constraints_of_image_user())
+        bounds, malformed_bounds, undecided_bounds = read(self.environment, request["constraints"] + constraints_of_image_user())
         self.malformed += malformed_bounds
+        self.undecided += undecided_bounds
         self.bounds = [bound for bound in bounds if bound.applies()]
         # A list with hashes must have one for each of its packages, so it names these as well.
         if self.place.virtualenv and not any(" --hash" in line for _where, line in request["lines"]):
@@ -185,6 +186,11 @@ class Look:
             self.missing, self.reached = self.environment.closure(self.wanted + self.implied, self.bounds)
         except Malformed as error:  # in an installed package's own metadata
             self.undecided.append(str(error))
+
+    @property
+    def unknown(self):
+        """What may ask for anything. A file of constraints that only pip can read asks for nothing."""
+        return [text for text in self.undecided if not text.startswith(("-c", "--constraint"))]
 
     def asked_for(self):
         """User packages that the request itself names, not only needs."""

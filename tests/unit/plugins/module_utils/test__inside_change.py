@@ -154,6 +154,16 @@ def test_absent_refuses_what_it_cannot_follow(lab):
     assert "cannot follow -r https://127.0.0.1:9/r.txt" in lab.change("-r https://127.0.0.1:9/r.txt", state="absent")["error"]
 
 
+@pytest.mark.parametrize("state", ["present", "exact"])
+def test_constraints_that_only_pip_can_read_bind(lab, tmp_path, state):
+    (tmp_path / "bounds.txt").write_text("tw-a<1.1\n")
+    lab.change("tw-a==1.1")
+    constraints = [["c", f"-c file://{tmp_path}/bounds.txt"]]
+    assert not lab.look("tw-a", constraints=constraints, state=state)["satisfied"]
+    assert lab.change("tw-a", constraints=constraints, state=state)["after"] == {"tw-a": "1.0"}
+    assert lab.change("tw-a", constraints=constraints, state="absent")["after"] == {}
+
+
 @pytest.mark.parametrize("state", ["present", "absent", "exact", "latest"])
 def test_without_packaging_nothing_is_guessed(lab, tmp_path, state):
     lab.change("tw-a==1.0")
