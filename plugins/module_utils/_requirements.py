@@ -70,12 +70,15 @@ def split_names(names: list) -> list:
     start a requirement belongs to the one before it.
     """
     found: list = []
+    is_text = any("\n" in item for item in names)  # that Ansible has cut
     for item in names:
         for number, part in enumerate(item.split(",")):
-            open_bracket = bool(found) and found[-1].count("[") > found[-1].count("]")
-            open_quote = bool(found) and any(found[-1].count(quote) % 2 for quote in "'\"")
-            inside_url = number > 0 and "://" in found[-1]
-            if found and (open_bracket or open_quote or inside_url or not STARTS_A_NAME.match(part)):
+            last = found[-1].rpartition("\n")[2] if found else ""
+            in_comment = is_text and COMMENT.search(last)
+            open_bracket = last.count("[") > last.count("]")
+            open_quote = not last.startswith("#") and (last.count("'") % 2 or last.count('"') % 2)
+            inside_url = number > 0 and "://" in last
+            if found and (in_comment or open_bracket or open_quote or inside_url or not STARTS_A_NAME.match(part)):
                 found[-1] += "," + part
             elif part.strip():
                 found.append(part.strip())
@@ -84,7 +87,7 @@ def split_names(names: list) -> list:
 
 def decoded(content: bytes) -> str:
     """The text of a file: UTF-8, unless it begins as UTF-16 (a redirected `pip freeze` on Windows) or names its encoding (PEP 263)."""
-    named = re.match(rb"(?:#.*\n|\n)?#.*?coding[:=]\s*([-\w.]+)", content)
+    named = re.match(rb"(?:.*\n)?#.*?coding[:=]\s*([-\w.]+)", content)
     encoding = named.group(1).decode() if named else "utf-8-sig"
     return content.decode("utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else encoding)
 

@@ -44,6 +44,8 @@ def test_names_survive_commas(requirements):
         (["./a-1-py3-none-any.whl,b"], ["./a-1-py3-none-any.whl", "b"]),
         (["git+https://example.com/r.git@main#egg=a"], ["git+https://example.com/r.git@main#egg=a"]),
         (["a (>=1,<2)"], ["a (>=1,<2)"]),
+        (["# it's long, a<2", " b\nc<2,>1"], ["# it's long, a<2, b\nc<2,>1"]),  # a text, as Ansible has cut it
+        (["# it's a list", "a<2"], ["# it's a list", "a<2"]),
         (["a; python_version in '3.7, 3.8, 3.9'", "b"], ["a; python_version in '3.7, 3.8, 3.9'", "b"]),
         (["a; python_version in '3.7", " 3.8", " 3.9'", "b"], ["a; python_version in '3.7, 3.8, 3.9'", "b"]),
     ],
