@@ -31,6 +31,8 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import
 MEND = [*LOOK, _inside_stage]
 CHANGE = [*MEND, _inside_install, _inside_uv, _inside_kernel, _inside_change]
 INFORM = [*MEND, _inside_install, _inside_info]
+# Parameters of the module that reach the container as they are.
+AS_GIVEN = ("state", "autoremove", "migrate", "repair", "protect_image", "installer", "cache", "compile", "proxy", "ca_certificates", "timeout")
 # With these, pip does something although every requirement holds.
 DECISIVE = ("-U", "--upgrade", "--force-reinstall", "-I", "--ignore-installed", "-r", "--requirement", "-c", "--constraint")
 # With these, it would not fill the lab's user site any more.
@@ -77,22 +79,12 @@ class Wish:
         lines.add_text("\n".join(split_names(params["constraints"] or [])), "constraints", constraint=True)
         return cls(
             lines,
-            params["state"],
-            params["autoremove"],
-            params["migrate"],
-            params["repair"],
-            index_lines(params),
-            extra_options(params["extra_args"]),
-            params["protect_image"],
-            params["installer"],
-            params["cache"],
-            params["compile"],
-            params["proxy"],
-            params["ca_certificates"],
-            params["timeout"],
-            virtualenv_name(params["virtualenv"]),
+            index_lines=index_lines(params),
+            pip_options=extra_options(params["extra_args"]),
+            virtualenv=virtualenv_name(params["virtualenv"]),
             # An empty list asks for nothing; only no list at all speaks of the virtualenv itself.
-            params["state"] == "absent" and all(params[name] is None for name in ("name", "requirements", "requirements_content")),
+            whole=params["state"] == "absent" and all(params[name] is None for name in ("name", "requirements", "requirements_content")),
+            **{name: params[name] for name in AS_GIVEN},
         )
 
     @property
@@ -102,27 +94,8 @@ class Wish:
 
     def request(self, check: bool) -> dict:
         """The wish as the _inside modules take it."""
-        return {
-            "lines": self.lines.requirements,
-            "constraints": self.lines.constraints,
-            "state": self.state,
-            "autoremove": self.autoremove,
-            "migrate": self.migrate,
-            "repair": self.repair,
-            "index_lines": self.index_lines,
-            "pip_options": self.pip_options,
-            "protect_image": self.protect_image,
-            "installer": self.installer,
-            "cache": self.cache,
-            "compile": self.compile,
-            "proxy": self.proxy,
-            "ca_certificates": self.ca_certificates,
-            "timeout": self.timeout,
-            "virtualenv": self.virtualenv,
-            "whole": self.whole,
-            "force": self.pip_decides,
-            "check": check,
-        }
+        lines = {"lines": self.lines.requirements, "constraints": self.lines.constraints}
+        return {**vars(self), **lines, "force": self.pip_decides, "check": check}
 
 
 def names_with_version(names: list, version: str | None) -> list:

@@ -59,7 +59,7 @@ options:
   requirements:
     description:
       - Path of a requirements file on the managed host. Files that it names with C(-r) and C(-c) are read there, too. Paths of packages in
-        it are paths in the container.
+        it are paths in the container. Editable installations (C(-e)) are refused.
     type: path
   requirements_content:
     description:
