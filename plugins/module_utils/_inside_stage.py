@@ -172,14 +172,14 @@ class Moves:
             rename(target, source)
 
 
-def rename(source, target):
+def rename(old, new):
     """Copy where another file system is mounted or linked to below the base, such as on share/jupyter."""
     try:
-        os.rename(source, target)
+        os.rename(old, new)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
-        shutil.move(source, target)
+        shutil.move(old, new)
 
 
 def files_of(dist, base):
