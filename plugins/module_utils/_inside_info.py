@@ -31,11 +31,11 @@ def inform(request):
     }
     try:
         if request["outdated"] and user:
-            found = newest(request, base, look)
+            found = newest(request, base, user)
             answer["latest"] = {planned.name: planned.version for planned in found if planned.version != user[planned.name].version}
         if request["lock"] and user:
             wanted = [dist.direct_url["url"] if "dir_info" in dist.direct_url else pinned(dist) for _name, dist in sorted(user.items())]
-            answer["lock"] = "".join(locked(planned) for planned in ask(request, base, look, wanted))
+            answer["lock"] = "".join(locked(planned) for planned in ask(request, base, wanted))
     except Trouble as trouble:
         return {"error": str(trouble), **trouble.details}
     return answer
@@ -62,19 +62,18 @@ def conflicts(environment):
     return found
 
 
-def newest(request, base, look):
+def newest(request, base, user):
     """The newest of each user package. Of what came from elsewhere, the index may know nothing."""
-    user = look.environment.user
     try:
-        return ask(request, base, look, sorted(user))
+        return ask(request, base, sorted(user))
     except Trouble:
-        return ask(request, base, look, sorted(name for name, dist in user.items() if not dist.direct_url))
+        return ask(request, base, sorted(name for name, dist in user.items() if not dist.direct_url))
 
 
-def ask(request, base, look, lines):
-    """What the index has for these lines, each for itself, as if the user site were empty."""
+def ask(request, base, lines):
+    """What the index has for these lines, each for itself, as if nothing were installed."""
     with tempfile.TemporaryDirectory() as stage:
-        job = Job({**request, "pip_options": ["--no-deps"]}, base, stage, look.environment.image, lines=lines)
+        job = Job({**request, "pip_options": ["--no-deps", "--ignore-installed"]}, base, stage, visible={}, lines=lines)
         done = pip_install(job)
     if done.rc:
         raise Trouble("", rc=done.rc, argv=done.argv, out=done.out, err=done.err)

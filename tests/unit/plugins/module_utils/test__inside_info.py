@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import INFORM
 from ansible_collections.mlenv.jupyter.tests.integration.targets.container_pip.files import wheelhouse
@@ -38,3 +41,11 @@ def test_outdated_beside_what_no_index_has(lab, inform, tmp_path):
     private = wheelhouse.Wheel("tw-private", "1.0").write(tmp_path)
     lab.change("tw-a==1.0", str(private))
     assert inform(outdated=True)["latest"] == {"tw-a": "2.0"}
+
+
+def test_a_lock_has_also_what_hides_a_package_of_the_image(lab, inform, tmp_path):
+    wheelhouse.Wheel("traitlets", "5.14.3").write(tmp_path)  # the version that the image has
+    pip = [lab.python, "-m", "pip", "install", "--user", "--break-system-packages", "--ignore-installed", "--no-index", "-q"]
+    subprocess.run([*pip, f"--find-links={tmp_path}", "traitlets"], env=lab.environment, check=True)
+    lock = inform(lock=True, index_lines=["--no-index", f"--find-links {tmp_path}"])["lock"]
+    assert re.fullmatch(r"traitlets==5\.14\.3 --hash=sha256:[0-9a-f]{64}\n", lock)
