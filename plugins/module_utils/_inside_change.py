@@ -109,7 +109,7 @@ class Older:
         self.base = base
         self.sites = older_sites(base.path, base.site)
         self.dists = {}
-        for folder in self.sites.values():  # the newest Python's come last and win
+        for folder in self.sites.values():  # so the newest Python's win
             self.dists.update(dists_in(folder))
         self.here = {**look.environment.image, **look.environment.user}
 

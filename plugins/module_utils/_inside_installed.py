@@ -204,12 +204,10 @@ def status(path):
 
 
 def older_sites(base, user_site):
-    """Packages left under other Pythons' directories of the same user base: version of Python -> directory."""
-    found = {}
-    for folder in sorted(glob.glob(os.path.join(glob.escape(base), "lib", "python3.*", "site-packages"))):
-        if folder != user_site and dists_in(folder):
-            found[folder.split(os.sep)[-2][6:]] = folder
-    return found
+    """Packages left under other Pythons' directories of the same user base: version of Python -> directory, the newest one last."""
+    folders = glob.glob(os.path.join(glob.escape(base), "lib", "python3.*", "site-packages"))
+    found = {folder.split(os.sep)[-2][6:]: folder for folder in folders if folder != user_site and dists_in(folder)}
+    return dict(sorted(found.items(), key=lambda item: [int(part) for part in re.findall(r"\d+", item[0])]))
 
 
 def image_dists():

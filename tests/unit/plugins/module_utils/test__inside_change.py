@@ -234,6 +234,14 @@ def test_migrate_brings_packages_to_this_python(lab):
     assert lab.change(migrate=True)["migrated"] == {}
 
 
+def test_of_several_older_pythons_the_newest_one_is_brought_along(lab):
+    for python, version in (("python3.20", "1.1"), ("python3.3", "1.0")):
+        lab.change(f"tw-a=={version}")
+        current = next(path for path in lab.base.glob("lib/*") if path.name != "python3.20")
+        current.rename(current.with_name(python))
+    assert lab.change(migrate=True)["migrated"] == {"tw-a": {"before": "1.1", "after": "1.1"}}
+
+
 def test_a_failed_migration_keeps_the_old_tree(lab):
     lab.change("tw-a==1.0")
     next(lab.base.glob("lib/python3.*")).rename(lab.base / "lib" / "python3.1")
