@@ -35,8 +35,8 @@ lab: setup ## From nothing to an open page (more: make lab ARGS="-e lab_port=900
 
 # ---- Tests. Every suite is a run of pytest, so that each can be run alone (make unit ARGS="-k names") and all are counted.
 SUITES := lint gates unit sanity importer image contract molecule integration matrix e2e
-# Two phases, each with two lanes side by side. Those of the second phase need the images; what uses the lab of the default name is in one lane.
-PHASES := 'image | lint gates unit sanity importer' 'molecule matrix e2e | contract integration'
+# Two phases, each with two lanes side by side, one of which makes the images first. What uses the lab of the default name is in one lane.
+PHASES := 'image contract | lint gates unit sanity importer' 'molecule matrix e2e | integration'
 PYTEST = $(VENV)/bin/python -m pytest -v --tb=short --rootdir=. -p no:cacheprovider --junitxml=build/results/$@/pytest.xml \
 	-o "pythonpath=tests .ansible/collections" -o empty_parameter_set_mark=fail_at_collect $(ARGS)
 .PHONY: test tools bench screenshot $(SUITES)
@@ -68,7 +68,7 @@ contract: ## An image behaves as Jupyter Docker Stacks do (another: make contrac
 	$(PYTEST) -n 4 tests/contract
 
 molecule: ## Every scenario (one: make molecule ARGS="-k default")
-	$(PYTEST) -n 2 --maxschedchunk=1 tests/suites/test_molecule.py
+	$(PYTEST) -n 3 --maxschedchunk=1 tests/suites/test_molecule.py
 
 integration: ## container_pip against real containers
 	$(PYTEST) tests/suites/test_integration.py

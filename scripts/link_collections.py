@@ -16,13 +16,13 @@ import tempfile
 import zipfile
 
 DEFAULT_ANSIBLE = "14.5.0"  # community.docker 5.4.0; 12.3.0 has 4.8.5, the other end that we support
-WANTED = ("community/docker", "community/library_inventory_filtering_v1")
+WANTED = ("community/crypto", "community/docker", "community/library_inventory_filtering_v1")
 
 
 def unpack(version: str, root: pathlib.Path) -> None:
     """Unpack the collections in WANTED from the ansible wheel of that version into root."""
     marker = root / f".from-ansible-{version}"
-    if marker.exists():
+    if marker.exists() and marker.read_text(encoding="ascii").split() == list(WANTED):
         return
     with tempfile.TemporaryDirectory() as tmp:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
@@ -36,7 +36,7 @@ def unpack(version: str, root: pathlib.Path) -> None:
             archive.extractall(root.parent, names)
     for old in root.glob(".from-ansible-*"):
         old.unlink()
-    marker.touch()
+    marker.write_text("\n".join(WANTED), encoding="ascii")
 
 
 def main() -> None:

@@ -39,7 +39,7 @@ _value:
   elements: str
 """
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._refusals import refusals
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils._refusals import refusals
 
 
 class FilterModule:

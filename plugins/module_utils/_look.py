@@ -66,6 +66,7 @@ ARGUMENTS = {
 # the role says what it wanted. roles/lab/vars/main.yml has the same names.
 CONFIG_MOUNT = "/etc/mlenv"
 LABEL = "mlenv.jupyter."
+CERTIFICATE = "server.pem"  # with its private key
 
 # Where distributions keep what the host itself trusts.
 CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem")
@@ -169,6 +170,10 @@ def page_url(server: dict) -> str:
 # -- What the host says -----------------------------------------------------------------------------------------
 
 
+def is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"
+
+
 def find_owner(name: str) -> dict:
     """The host user to whom the lab belongs: the one named, else who connected, before any become.
 
@@ -237,6 +242,16 @@ def find_file(path: str) -> dict:
     content = _content(path)
     found["sha256"] = hashlib.sha256(content).hexdigest() if content else ""
     return found
+
+
+def read_pair(path: str) -> dict:
+    """A file with a private key and its certificate: the certificate alone (PEM), and whether the two belong together."""
+    blocks = re.findall("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", _content(path).decode("ascii", errors="replace"), re.DOTALL)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path)
+    except (OSError, ssl.SSLError):
+        return {"certificate": "", "pair": False}
+    return {"certificate": "\n".join(blocks), "pair": True}
 
 
 def _content(path: str) -> bytes:
@@ -378,6 +393,7 @@ class Look:
         facts["container"] = {"exists": False, "running": False, "state": "absent", "managed": False, "health": "none"}
         facts["volume"] = {"exists": False}
         facts["address_here"] = is_of_this_host(self.params["bind_address"])
+        facts["hostname"] = socket.gethostname()
         facts.update(ready=False, status=0, url="", port_holder="", python="", packages=None, lost_mounts=[])
         if facts["engine"]["available"]:
             self._ask_engine(facts)
@@ -433,9 +449,10 @@ class Look:
         if not self.params["config_dir"]:
             return None
         found = find_path(self.params["config_dir"], home)
-        files = ("token", "jupyter_server_config.json", "ca-certificates.crt", "passwd", "group")
+        files = ("token", "jupyter_server_config.json", "ca-certificates.crt", "passwd", "group", CERTIFICATE)
         found["files"] = {name: find_file(os.path.join(found["path"], name)) for name in files}
         found["files"]["token"].pop("sha256")
+        found["files"][CERTIFICATE].update(read_pair(os.path.join(found["path"], CERTIFICATE)))
         if self.params["token"]:
             found["files"]["token"]["matches"] = _content(os.path.join(found["path"], "token")) == self.params["token"].encode()
         return found
@@ -493,6 +510,11 @@ class Look:
         facts["url"] = page_url(server) if server["port"] else ""
         if not server["port"]:
             return
+        if server["scheme"] == "http" and not is_loopback(server["address"]):
+            facts["warnings"] = [
+                f"Lab {container.name} answers the network on {server['address']} port {server['port']} without TLS: "
+                "its token, and all that is done with it, travels in clear."
+            ]
         deadline = time.monotonic() + self.params["wait"]
         while True:
             token = self._token(container)

@@ -13,7 +13,7 @@ description:
   - Learns in one round trip what there is to know about a lab. The engine, the image, the container and its health, who owns
     its storage, its port, the Python in it, which of the wanted packages are missing, and whether a person could work in it.
   - It is what role P(mlenv.jupyter.lab#role) decides from. It works just as well on a lab that was made by hand.
-  - It changes nothing, and returns no token or password.
+  - It changes nothing, and returns no token or password. It warns of a lab that the network can reach without TLS.
 author:
   - mlenv.jupyter contributors (@mlenv)
 options:
@@ -244,7 +244,9 @@ work_dir:
   type: dict
   sample: {path: /home/alice/_jupyter_mount, type: directory, uid: 1001, gid: 1001, mode: "0755"}
 config_dir:
-  description: The same of the lab's private directory and of each file in it. No content, and no hash of the token.
+  description:
+    - The same of the lab's private directory and of each file in it. No content, and no hash of the token.
+    - C(server.pem) also has C(certificate), the PEM text of the certificate alone, and C(pair), whether the key in it is that of the certificate.
   returned: always
   type: dict
 ca_bundle:
@@ -255,6 +257,12 @@ address_here:
   description: Whether O(bind_address) is an address of the host.
   returned: always
   type: bool
+hostname:
+  description: Name of the host, as it knows itself.
+  returned: always
+  type: str
+  sample: gpu1
+  version_added: 0.2.0
 port_holder:
   description: Who else listens on O(port), in words. Empty if nobody does.
   returned: always

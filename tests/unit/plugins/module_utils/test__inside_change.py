@@ -432,7 +432,7 @@ def test_migrate_has_the_same_commit_again(lab, wheels, tmp_path):
     git = ["git", "-C", str(repository), "-c", "user.name=me", "-c", "user.email=me@example.com"]
     for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "--message=first"], ["branch", "fix/that"]):
         subprocess.run([*git, *command], check=True)
-    origin = f"tw-sdist @ git+file://{repository}@fix/that"
+    origin = f"tw-sdist @ git+file://localhost{repository}@fix/that"  # pip 23 wants a host
     lab.change(origin)
     assert lab.look(origin)["satisfied"]
     commit = commit_of(lab)

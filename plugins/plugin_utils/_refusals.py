@@ -11,6 +11,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from ansible_collections.mlenv.jupyter.plugins.module_utils._look import is_loopback
+
 AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?[bkmgt]?", re.IGNORECASE)
 SHORTEST_TOKEN = 12
 # A line that includes another file, by a path that is not the host's.
@@ -31,7 +33,7 @@ def refusals(wanted: dict, look: dict) -> list:
     """All sentences that apply, an empty list if the lab can be had."""
     found = list(about_engine(wanted, look))
     if wanted["state"] in ("started", "restarted"):
-        found += [*about_values(wanted), *about_files(wanted), *about_image(wanted, look), *about_host(wanted, look)]
+        found += [*about_values(wanted), *about_exposure(wanted), *about_files(wanted), *about_image(wanted, look), *about_host(wanted, look)]
     return found
 
 
@@ -53,9 +55,7 @@ def about_values(wanted: dict):
     """Values that no host could make work."""
     if not 0 < int(wanted["port"]) < 65536:
         yield f"lab_port {wanted['port']} is no port: use a number from 1 to 65535."
-    try:
-        ipaddress.ip_address(wanted["bind_address"])
-    except ValueError:
+    if not is_address(wanted["bind_address"]):
         yield f"lab_bind_address {wanted['bind_address']} is no IP address: use 127.0.0.1, or another address of the host."
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", wanted["user"]) or wanted["user"] == "root":
         yield (
@@ -72,6 +72,10 @@ def about_values(wanted: dict):
         yield f"lab_base_url {wanted['base_url']} is no path: use letters, digits, dashes, underscores, dots and slashes, as in /alice/."
     if wanted["token"] and not re.fullmatch(r"[!-~]{%d,}" % SHORTEST_TOKEN, wanted["token"]):
         yield f"lab_token is too short to be safe, or holds spaces: use at least {SHORTEST_TOKEN} characters, or leave it out and one is made for you."
+    if wanted["token_rotate"] and wanted["token"]:
+        yield "lab_token_rotate makes a new token, and lab_token names one: leave one of them out."
+    if wanted["password_hash"] and not re.fullmatch(r"argon2:\$argon2(id|i|d)\$v=[0-9]+\$[a-z0-9=,]+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+", wanted["password_hash"]):
+        yield "lab_password_hash is no argon2 hash, as in argon2:$argon2id$...: make one of the password with the command jupyter server password, in a lab."
     for name in sorted(RESERVED.keys() & wanted["env"].keys()):
         yield f"lab_env sets {name}, which the lab sets itself: use {RESERVED[name]} for it."
     if re.search(r"\.token\s*=", str(wanted["env"].get("NOTEBOOK_ARGS", ""))):
@@ -89,6 +93,45 @@ def about_values(wanted: dict):
         target = volume.split(":")[1] if ":" in volume else volume
         if wanted["user"] != "jovyan" and re.match(r"/home/jovyan(/|$)", target):
             yield f"lab_volumes mounts {volume}, but lab_user moves the home to /home/{wanted['user']}: mount it there."
+
+
+def about_exposure(wanted: dict):
+    """Who can reach the page has a shell: so what leaves the host is encrypted, unless somebody insists."""
+    tls = wanted["tls"]
+    address = wanted["bind_address"]
+    if is_address(address) and not is_loopback(address) and wanted["scheme"] == "http" and not wanted["insecure"]:
+        yield (
+            f"lab_bind_address {address} would send the lab's token over the network in clear: set lab_tls to self_signed, ca or files, "
+            f"or leave lab_bind_address at 127.0.0.1 and go through a tunnel ({wanted['tunnel']}); lab_insecure: true allows it as it is."
+        )
+    if tls["mode"] == "none":
+        return
+    from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _certificate  # takes longer than a whole run without TLS may
+
+    if "GEN_CERT" in wanted["env"]:
+        yield f"lab_env sets GEN_CERT, and lab_tls is {tls['mode']}: leave GEN_CERT out, or lab_tls."
+    for name in tls["names"]:
+        if not is_address(name) and not re.fullmatch(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", name):
+            yield f"lab_tls_names has {name}, which is neither a host name nor an address: write what people type, without https:// and port."
+    if tls["mode"] == "ca":
+        yield from _certificate.authority_refusals(tls["dir"], tls["ca_passphrase"])
+    if tls["mode"] == "files":
+        missing = [variable for variable in ("certificate", "key") if not tls[variable + "_file"]]
+        for variable in missing:
+            yield (
+                f"lab_tls is files, and lab_tls_{variable} ({tls[variable] or 'empty'}) is not on the controller: "
+                "name an existing PEM file, from where Ansible was started, the inventory or the playbook."
+            )
+        if not missing:
+            yield from _certificate.files_refusals(tls["certificate_text"], tls["key_text"], tls["names"], tls["names_given"], wanted["ca_certificates"])
+
+
+def is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def about_files(wanted: dict):

@@ -1,0 +1,214 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a lab's certificate says: whether it is to be made anew, and why one that was given cannot be used.
+
+Private to the collection. Runs on the controller alone, where ansible-core brings ``cryptography`` along. Nothing is
+made here: that is for the modules of community.crypto.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+import os
+import re
+import warnings
+
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils._refusals import is_address
+
+try:
+    from cryptography import x509
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
+except ImportError:  # who only reads our documentation needs none
+    x509 = None
+
+PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
+# What the controller itself trusts, by distribution.
+BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem")
+
+
+class Unusable(Exception):
+    """Says in a clause what is wrong with a file, and what to do: '... is no PEM file: ...'."""
+
+
+def read_file(path: str) -> str:
+    """A text file of the controller. Raises Unusable."""
+    try:
+        with open(os.path.expanduser(path), encoding="utf-8") as file:
+            return file.read()
+    except (OSError, UnicodeDecodeError) as trouble:
+        why = getattr(trouble, "strerror", None) or "it is no text"
+        raise Unusable(f"cannot be read on the controller ({why.lower()}): name a PEM file that the user of Ansible may read") from None
+
+
+def certificates_in(text: str) -> list[x509.Certificate]:
+    """The certificates of a PEM text, in their order. Raises Unusable."""
+    try:
+        found = [x509.load_pem_x509_certificate(block.encode()) for block in PEM.findall(text)]
+    except ValueError:
+        raise Unusable("holds a broken certificate: write it anew from its source") from None
+    if not found:
+        raise Unusable("has no certificate in it: name a PEM file, which has BEGIN CERTIFICATE in it")
+    return found
+
+
+def read_key(text: str, passphrase: str = ""):
+    """The private key of a PEM text. Raises Unusable."""
+    try:
+        return load_pem_private_key(text.encode(), passphrase.encode() or None)
+    except TypeError:
+        if passphrase:  # and the key has none
+            return load_pem_private_key(text.encode(), None)
+        raise Unusable("is encrypted, and no passphrase is given") from None
+    except ValueError:
+        raise Unusable("cannot be opened with the passphrase that is given" if "ENCRYPTED" in text else "has no private key in it") from None
+
+
+def same_key(certificate: x509.Certificate, key) -> bool:
+    form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return certificate.public_key().public_bytes(*form) == key.public_key().public_bytes(*form)
+
+
+def names_of(certificate: x509.Certificate) -> set[str]:
+    """The host names and addresses that it is for (its SAN; browsers ignore the common name)."""
+    try:
+        san = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return set()
+    return {name.lower() for name in san.get_values_for_type(x509.DNSName)} | {str(address) for address in san.get_values_for_type(x509.IPAddress)}
+
+
+def covers(names: set[str], name: str) -> bool:
+    """Whether a visitor of that host name or address is content; a star stands for one label (RFC 6125)."""
+    parent = "*." + name.partition(".")[2]
+    return spelled(name) in names or (not is_address(name) and parent.lower() in names)
+
+
+def spelled(name: str) -> str:
+    return str(ipaddress.ip_address(name)) if is_address(name) else name.lower()
+
+
+def days_left(certificate: x509.Certificate) -> float:
+    return (certificate.not_valid_after_utc - datetime.datetime.now(datetime.timezone.utc)) / datetime.timedelta(days=1)
+
+
+def issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
+
+
+def subject(name: x509.Name) -> str:
+    return name.rfc4514_string() or "nobody"
+
+
+# -- What was made by us ------------------------------------------------------------------------------------------
+
+
+def why_anew(text: str, names: list[str], renew_days: int, authority: str = "") -> str:
+    """Why a lab needs another certificate than the one in ``text``, in a clause; "" if that one does.
+
+    authority: PEM text of the CA that must have signed it; without one, it must have signed itself.
+    """
+    try:
+        leaf = certificates_in(text)[0]
+        issuers = certificates_in(authority) if authority else [leaf]
+    except Unusable:
+        return "there is none"
+    if names_of(leaf) != {spelled(name) for name in names}:
+        return "its names changed"
+    if days_left(leaf) < renew_days:
+        return f"it has {days_left(leaf):.0f} days left"
+    return "" if issued(issuers[0], leaf) else "somebody else signed it"
+
+
+def authority_refusals(folder: str, passphrase: str):
+    """Why the CA in that directory of the controller cannot sign. None there is no reason: then it will be made."""
+    key_path, certificate_path = os.path.join(folder, "ca.key"), os.path.join(folder, "ca.crt")
+    there = [os.path.exists(os.path.expanduser(path)) for path in (key_path, certificate_path)]
+    if not any(there):
+        return
+    if not there[0]:
+        yield f"{key_path}, the key of the CA in lab_tls_dir, is missing on the controller: put it back, or move ca.crt away and a new CA is made."
+        return
+    path = key_path
+    try:
+        key = read_key(read_file(key_path), passphrase)
+        if not there[1]:
+            return
+        path = certificate_path
+        certificate = certificates_in(read_file(certificate_path))[0]
+    except Unusable as trouble:
+        yield f"{path} {trouble}: set lab_tls_ca_passphrase." if "passphrase" in str(trouble) else f"{path} {trouble}."
+        return
+    if not same_key(certificate, key):
+        yield f"{certificate_path} and {key_path} are no pair: put back the key that belongs to it, or move both away and a new CA is made."
+    elif days_left(certificate) < 0:
+        yield f"{certificate_path} expired on {certificate.not_valid_after_utc:%Y-%m-%d}: move it away, and the CA gets a new one for the same key."
+
+
+# -- What was given -----------------------------------------------------------------------------------------------
+
+
+def files_refusals(certificate_text: str, key_text: str, names: list[str], given_names: bool, trusted: str):
+    """Why the pair in lab_tls_certificate and lab_tls_key cannot be used.
+
+    names: those by which people will come. given_names: whether they were given, and all must be covered, or guessed,
+    and one will do. trusted: PEM text of further authorities.
+    """
+    where = "lab_tls_certificate"
+    try:
+        chain = certificates_in(certificate_text)
+        where = "lab_tls_key"
+        key = read_key(key_text)
+    except Unusable as trouble:
+        what = "is encrypted, and the server could not start by itself: write it without a passphrase" if "encrypted" in str(trouble) else str(trouble)
+        yield f"{where} {what}."
+        return
+    leaf = chain[0]
+    if not same_key(leaf, key):
+        yield "lab_tls_key does not belong to the first certificate in lab_tls_certificate: name the key that it was made with, and put the lab's own certificate first."
+    if days_left(leaf) < 0:
+        yield f"lab_tls_certificate expired on {leaf.not_valid_after_utc:%Y-%m-%d}: name one that is valid."
+    elif leaf.not_valid_before_utc > datetime.datetime.now(datetime.timezone.utc):
+        yield f"lab_tls_certificate is not valid before {leaf.not_valid_before_utc:%Y-%m-%d}: name one that is, or set the controller's clock."
+    covered = names_of(leaf)
+    missing = [name for name in names if not covers(covered, name)]
+    if missing and (given_names or missing == names):
+        yield (
+            f"lab_tls_certificate is for {', '.join(sorted(covered)) or 'no name at all'}, and people will come to {', '.join(missing)}: "
+            "name a certificate with that as a subject alternative name, or set lab_tls_names to what people type."
+        )
+    yield from chain_refusals(chain, trusted)
+
+
+def chain_refusals(chain: list[x509.Certificate], trusted: str):
+    """A chain must lead to one that signed itself, or to an authority that the controller or the caller trusts."""
+    last, rest = chain[0], chain[1:]
+    while not issued(last, last):
+        above = next((one for one in rest if issued(one, last)), None)
+        if above is None:
+            break
+        last, rest = above, [one for one in rest if one is not above]
+    else:
+        return
+    if not any(issued(authority, last) for authority in authorities(trusted)):
+        yield (
+            f"lab_tls_certificate ends with a certificate of {subject(last.issuer)}, whom the controller does not know: "
+            "append the certificates between it and its root, or name the root in lab_ca_certificates."
+        )
+
+
+def authorities(trusted: str):
+    for text in [trusted, *(read_file(path) for path in BUNDLES if os.path.exists(path))]:
+        for block in PEM.findall(text):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of old ones, about which a user can do nothing
+                try:
+                    yield x509.load_pem_x509_certificate(block.encode())
+                except ValueError:
+                    continue

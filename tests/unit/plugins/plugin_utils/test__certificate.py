@@ -1,0 +1,167 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which certificates do, and what is said of those that do not. All of them are real ones, made here."""
+
+from __future__ import annotations
+
+import datetime
+import ipaddress
+
+import pytest
+
+pytest.importorskip("cryptography", minversion="42", reason="the controller's own: ansible-test has none for old Pythons")
+
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _certificate
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
+
+NAMES = ["gpu1.example.com", "192.0.2.7", "::1"]
+
+
+class Signed:
+    """A certificate with its key, signed by another one, or by itself."""
+
+    def __init__(self, subject, names=(), issuer=None, days=100, since=-1, key=None):
+        self.key = key or ec.generate_private_key(ec.SECP256R1())
+        self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)])
+        now = datetime.datetime.now(datetime.timezone.utc)
+        builder = x509.CertificateBuilder(
+            issuer_name=(issuer or self).name,
+            subject_name=self.name,
+            public_key=self.key.public_key(),
+            serial_number=x509.random_serial_number(),
+            not_valid_before=now + datetime.timedelta(days=min(since, days - 1)),
+            not_valid_after=now + datetime.timedelta(days=days, seconds=60),
+        )
+        if names:
+            san = [x509.IPAddress(ipaddress.ip_address(name)) if _certificate.is_address(name) else x509.DNSName(name) for name in names]
+            builder = builder.add_extension(x509.SubjectAlternativeName(san), critical=False)
+        self.certificate = builder.sign((issuer or self).key, hashes.SHA256())
+
+    @property
+    def pem(self):
+        return self.certificate.public_bytes(Encoding.PEM).decode()
+
+    def key_pem(self, passphrase=""):
+        encryption = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+        return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode()
+
+
+ROOT = Signed("root")
+BETWEEN = Signed("between", issuer=ROOT)
+LEAF = Signed("lab", NAMES, BETWEEN)
+OWN = Signed("lab", NAMES)
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "authority", "why"),
+    [
+        (OWN.pem, NAMES, "", ""),
+        (OWN.pem, ["GPU1.example.com", "192.0.2.7", "0:0:0:0:0:0:0:1"], "", ""),
+        (OWN.pem, [*NAMES, "gpu2.example.com"], "", "its names changed"),
+        (OWN.pem, NAMES[:2], "", "its names changed"),
+        (Signed("lab", NAMES, days=29).pem, NAMES, "", "it has 29 days left"),
+        (Signed("lab", NAMES, days=-3).pem, NAMES, "", "it has -3 days left"),
+        (LEAF.pem, NAMES, BETWEEN.pem, ""),
+        (LEAF.pem, NAMES, ROOT.pem, "somebody else signed it"),
+        (LEAF.pem, NAMES, "", "somebody else signed it"),
+        (OWN.pem, NAMES, ROOT.pem, "somebody else signed it"),
+        ("", NAMES, "", "there is none"),
+        ("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", NAMES, "", "there is none"),
+    ],
+)
+def test_why_anew(text, names, authority, why):
+    assert _certificate.why_anew(text, names, 30, authority) == why
+
+
+@pytest.mark.parametrize(
+    ("covered", "name", "yes"),
+    [
+        ({"*.example.com"}, "gpu1.example.com", True),
+        ({"*.example.com"}, "example.com", False),
+        ({"*.example.com"}, "a.b.example.com", False),
+        ({"gpu1.example.com"}, "GPU1.Example.com", True),
+        ({"192.0.2.7"}, "192.0.2.7", True),
+        ({"*.0.2.7"}, "192.0.2.7", False),
+        ({"2001:db8::1"}, "2001:DB8:0:0::1", True),
+        (set(), "localhost", False),
+    ],
+)
+def test_covers(covered, name, yes):
+    assert _certificate.covers(covered, name) == yes
+
+
+def files(chain, key, names=("gpu1.example.com",), given=True, trusted=""):
+    return list(_certificate.files_refusals(chain, key, list(names), given, trusted))
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"chain": LEAF.pem + BETWEEN.pem + ROOT.pem},
+        {"chain": LEAF.pem + ROOT.pem + BETWEEN.pem},
+        {"chain": LEAF.pem + BETWEEN.pem, "trusted": ROOT.pem},
+        {"chain": OWN.pem, "key": OWN.key_pem()},
+        {"chain": OWN.pem, "key": OWN.key_pem(), "names": ["192.0.2.7", "another"], "given": False},
+        {"chain": OWN.pem, "key": OWN.key_pem(), "names": []},
+    ],
+)
+def test_files_that_do(asked):
+    assert files(**{"key": LEAF.key_pem(), **asked}) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"chain": ""}, "lab_tls_certificate has no certificate in it"),
+        ({"chain": "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"}, "lab_tls_certificate holds a broken certificate"),
+        ({"key": ""}, "lab_tls_key has no private key in it"),
+        ({"key": LEAF.key_pem("secret")}, "lab_tls_key is encrypted"),
+        ({"key": OWN.key_pem()}, "lab_tls_key does not belong to the first certificate"),
+        ({"chain": BETWEEN.pem + LEAF.pem + ROOT.pem}, "put the lab's own certificate first"),
+        ({"chain": Signed("lab", NAMES, days=-2, key=LEAF.key).pem}, "lab_tls_certificate expired on "),
+        ({"chain": Signed("lab", NAMES, since=3, key=LEAF.key).pem}, "lab_tls_certificate is not valid before "),
+        ({"names": ["gpu1.example.com", "other.example.com"]}, "and people will come to other.example.com:"),
+        ({"names": ["other.example.com"], "given": False}, "and people will come to other.example.com:"),
+        ({"chain": LEAF.pem}, "ends with a certificate of CN=between, whom the controller does not know"),
+        ({"chain": LEAF.pem + BETWEEN.pem}, "ends with a certificate of CN=root, whom the controller does not know"),
+        ({"chain": LEAF.pem + BETWEEN.pem, "trusted": Signed("root").pem}, "whom the controller does not know"),
+    ],
+)
+def test_files_that_do_not(asked, sentence):
+    said, *_more = files(**{"chain": LEAF.pem + BETWEEN.pem + ROOT.pem, "key": LEAF.key_pem(), **asked})
+    assert sentence in said
+    assert said.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("key", "certificate", "passphrase", "sentence"),
+    [
+        (None, None, "", None),
+        (ROOT.key_pem(), ROOT.pem, "", None),
+        (ROOT.key_pem("secret"), ROOT.pem, "secret", None),
+        (ROOT.key_pem("secret"), None, "secret", None),
+        (ROOT.key_pem(), ROOT.pem, "a passphrase that it does not need", None),
+        (None, ROOT.pem, "", "the key of the CA in lab_tls_dir, is missing on the controller"),
+        (ROOT.key_pem("secret"), ROOT.pem, "", "ca.key is encrypted, and no passphrase is given: set lab_tls_ca_passphrase."),
+        (ROOT.key_pem("secret"), None, "wrong", "ca.key cannot be opened with the passphrase that is given: set lab_tls_ca_passphrase."),
+        ("rubbish", ROOT.pem, "", "ca.key has no private key in it."),
+        (ROOT.key_pem(), "rubbish", "", "ca.crt has no certificate in it"),
+        (BETWEEN.key_pem(), ROOT.pem, "", "are no pair"),
+        (ROOT.key_pem(), Signed("root", days=-1, key=ROOT.key).pem, "", "ca.crt expired on "),
+    ],
+)
+def test_authority(tmp_path, key, certificate, passphrase, sentence):
+    for name, text in (("ca.key", key), ("ca.crt", certificate)):
+        if text is not None:
+            (tmp_path / name).write_text(text)
+    said = list(_certificate.authority_refusals(str(tmp_path), passphrase))
+    assert (len(said), sentence is None or sentence in said[0]) == (0 if sentence is None else 1, True)
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    with pytest.raises(_certificate.Unusable, match="cannot be read on the controller"):
+        _certificate.read_file(str(tmp_path))
