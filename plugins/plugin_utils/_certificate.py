@@ -171,7 +171,10 @@ def files_refusals(certificate_text: str, key_text: str, names: list[str], given
         return
     leaf = chain[0]
     if not same_key(leaf, key):
-        yield "lab_tls_key does not belong to the first certificate in lab_tls_certificate: name the key that it was made with, and put the lab's own certificate first."
+        yield (
+            "lab_tls_key does not belong to the first certificate in lab_tls_certificate: "
+            "name the key that it was made with, and put the lab's own certificate first."
+        )
     if days_left(leaf) < 0:
         yield f"lab_tls_certificate expired on {leaf.not_valid_after_utc:%Y-%m-%d}: name one that is valid."
     elif leaf.not_valid_before_utc > datetime.datetime.now(datetime.timezone.utc):

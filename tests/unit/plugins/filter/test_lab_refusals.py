@@ -105,7 +105,7 @@ def test_what_works_is_not_refused(wanted):
         ({"port": 0}, "lab_port 0 is no port"),
         ({"port": 65536}, "lab_port 65536 is no port"),
         ({"bind_address": "localhost"}, "lab_bind_address localhost is no IP address"),
-        ({"bind_address": "0.0.0.0"}, "set lab_tls to self_signed, ca or files, or leave lab_bind_address at 127.0.0.1 and go through a tunnel (ssh -N -L 28888:"),
+        ({"bind_address": "0.0.0.0"}, "lab_tls to self_signed, ca or files, or leave lab_bind_address at 127.0.0.1 and go through a tunnel (ssh -N -L 28888:"),
         ({"bind_address": "2001:db8::1"}, "lab_bind_address 2001:db8::1 would send the lab's token over the network in clear"),
         ({"tls": {**WANTED["tls"], "mode": "ca", "names": ["https://gpu1"]}}, "lab_tls_names has https://gpu1, which is neither a host name nor an address"),
         ({"tls": {**WANTED["tls"], "mode": "self_signed"}, "env": {"GEN_CERT": "yes"}}, "lab_env sets GEN_CERT, and lab_tls is self_signed"),
