@@ -31,7 +31,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_kernel impor
     undo_environment,
 )
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import Look
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, existing_parent, files_of, recorded, refuse_foreign
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, existing_parent, files_of, listed, recorded, refuse_foreign
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_uv import can_stand_in, find_uv, uv_install
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import archive_hashes, pinned
 
@@ -228,7 +228,6 @@ def mark_requested(look):
 
 def compile_later(base, dists):
     """Compile to bytecode in a process of its own, until that is done or somebody waits for the lock, which it keeps."""
-    paths = [path for dist in dists for path in files_of(dist, base.path) if path.endswith(".py")]
     if os.fork():
         return
     try:
@@ -237,7 +236,7 @@ def compile_later(base, dists):
         nothing = os.open(os.devnull, os.O_RDWR)
         for descriptor in range(3):
             os.dup2(nothing, descriptor)  # else the client would wait for us
-        for path in paths:
+        for path in (path for dist in dists for path in listed(dist) if path.endswith(".py")):
             if os.path.exists(base.waiting):
                 break
             with contextlib.suppress(Exception):  # a template, or for another Python: that is for nobody to import

@@ -75,7 +75,9 @@ def uv_install(job, uv):
     # A dry run tells no dependencies. A stage for a check is thrown away in any case, so it may as well be filled.
     dry = job.check and not job.follows
     options += ["--compile-bytecode"] if job.compile and not job.check else []
-    options += ["--cache-dir", os.path.join(job.cache, "uv")] if job.cache else ["--no-cache"]
+    # Without a cache it would unpack to /tmp, and then copy all of it to the stage's file system.
+    cache = os.path.join(job.cache, "uv") if job.cache else os.path.join(job.stage, "cache")
+    options += ["--cache-dir", cache]
     options += ["--require-hashes"] if any(" --hash" in line for line in job.requirements) else []
     options += ["--dry-run"] if dry else []
     job_texts = job.texts()
@@ -94,6 +96,8 @@ def uv_install(job, uv):
         if rc and job.cache:  # without the network, the cache may have it all
             offline = run_child(job, [*argv, "--offline"], environment)
             rc, out, err = offline if offline[0] == 0 else (rc, out, err)
+    if not job.cache:
+        shutil.rmtree(cache, ignore_errors=True)
     take_back(job.stage, site)
     return Done("uv", argv, rc, out, err, foretold(err) if dry else dists_in(site))
 

@@ -394,7 +394,7 @@ class Look:
         facts["volume"] = {"exists": False}
         facts["address_here"] = is_of_this_host(self.params["bind_address"])
         facts["hostname"] = socket.gethostname()
-        facts.update(ready=False, status=0, url="", port_holder="", python="", packages=None, lost_mounts=[])
+        facts.update(ready=False, status=0, url="", port_holder="", python="", packages={}, lost_mounts=[])
         if facts["engine"]["available"]:
             self._ask_engine(facts)
         return facts

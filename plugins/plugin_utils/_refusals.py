@@ -163,7 +163,7 @@ def about_image(wanted: dict, look: dict):
         yield f"Image {reference} is not on this host: run role mlenv.jupyter.image before this one, or name one that is there."
     if image["present"] and not image["jupyter"]:
         yield f"Image {reference} is not a Jupyter image (it sets no NB_USER): use one of Jupyter Docker Stacks, or one made from them."
-    packages = look["packages"] or {}
+    packages = look["packages"]
     yield from about_packages(packages, {**wanted, "list": "lab_packages", "files": "lab_requirements or lab_constraints"})
     for kernel in wanted["kernels"]:
         where = f"kernel {kernel['name']} of lab_kernels"

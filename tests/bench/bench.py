@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import pathlib
 import shutil
 import statistics
@@ -53,6 +54,7 @@ def in_turn(rounds: int, contestants: dict) -> dict:
     times = {name: [] for name in contestants}
     for number in range(rounds):
         for name, contestant in contestants.items():
+            os.sync()  # or the disk would still be busy with what the one before wrote
             times[name].append(contestant())
             print(f"  round {number + 1} of {rounds}: {name} {times[name][-1]:.2f} s", flush=True)
     return {name: statistics.median(values) for name, values in times.items()}

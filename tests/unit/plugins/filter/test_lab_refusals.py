@@ -53,7 +53,7 @@ LOOK = {
     "work_dir": {"path": "/home/alice/work", "type": "absent", "uid": None},
     "address_here": True,
     "port_holder": "",
-    "packages": None,
+    "packages": {},
 }
 
 
