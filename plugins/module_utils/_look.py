@@ -116,6 +116,7 @@ def read_container(container: Container) -> dict:
         "home": container.home,
         "memory": host.get("Memory") or 0,
         "cpus": (host.get("NanoCpus") or 0) / 1e9,
+        "pids": max(host.get("PidsLimit") or 0, 0),
         "restart_policy": (host.get("RestartPolicy") or {}).get("Name") or "no",
         "networks": sorted((raw.get("NetworkSettings") or {}).get("Networks") or {}),
         "mounts": {path: mount.get("Name") or mount.get("Source", "") for path, mount in sorted(mounts.items())},

@@ -15,6 +15,9 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._look import is_loop
 
 AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?[bkmgt]?", re.IGNORECASE)
 SHORTEST_TOKEN = 12
+FEWEST_PIDS = 128
+# An engine's socket, or a directory that it is in.
+SHOWS_ENGINE = re.compile(r"/+|(/var)?/run/?|.*/(docker|podman|containerd|crio)\.sock|(/var)?/run/(docker|podman|containerd|crio|user)(/.*)?")
 # A line that includes another file, by a path that is not the host's.
 OTHER_FILE = re.compile(r"(-[rc]|--requirement|--constraint)[\s=]*(?![\s=/])(?!\S+://)")
 # The lab sets these itself: the variable to use instead.
@@ -66,6 +69,12 @@ def about_values(wanted: dict):
         yield f"lab_memory {wanted['memory']} is no amount of memory: write a number and a unit, as in 512m or 4g."
     if not AMOUNT.fullmatch(wanted["shm_size"]):
         yield f"lab_shm_size {wanted['shm_size']} is no amount of memory: write a number and a unit, as in 512m or 4g."
+    if int(wanted["pids"]) and int(wanted["pids"]) < FEWEST_PIDS:
+        yield f"lab_pids {wanted['pids']} is too few for a server and its kernels: allow at least {FEWEST_PIDS}, or 0 for no limit."
+    if wanted["read_only_image"] and wanted["sudo"]:
+        yield "lab_read_only_image is true, and lab_sudo, too: root writes to the image when such a lab starts, so set lab_sudo to false."
+    if "host" in wanted["networks"]:
+        yield "lab_networks names host, which would show the lab on every address of the host: leave it out, and use lab_bind_address."
     if wanted["umask"] and not re.fullmatch(r"0?[0-7]{3}", wanted["umask"]):
         yield f"lab_umask {wanted['umask']} is no umask: write three octal digits in quotes, as in '027'."
     if not re.fullmatch(r"[A-Za-z0-9_./~-]*", wanted["base_url"]):
@@ -90,6 +99,8 @@ def about_values(wanted: dict):
         elif names.count(name) > 1:
             yield f"lab_kernels names {name} more than once: put its packages together."
     for volume in wanted["volumes"]:
+        if SHOWS_ENGINE.fullmatch(volume.split(":")[0]):
+            yield f"lab_volumes mounts {volume}, through which the lab would have the engine, and so be root on the host: leave it out."
         target = volume.split(":")[1] if ":" in volume else volume
         if wanted["user"] != "jovyan" and re.match(r"/home/jovyan(/|$)", target):
             yield f"lab_volumes mounts {volume}, but lab_user moves the home to /home/{wanted['user']}: mount it there."
@@ -108,7 +119,7 @@ def about_exposure(wanted: dict):
         return
     from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _certificate  # takes longer than a whole run without TLS may
 
-    if "GEN_CERT" in wanted["env"]:
+    if tls["gen_cert"]:
         yield f"lab_env sets GEN_CERT, and lab_tls is {tls['mode']}: leave GEN_CERT out, or lab_tls."
     for name in tls["names"]:
         if not is_address(name) and not re.fullmatch(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", name):

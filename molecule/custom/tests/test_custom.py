@@ -1,5 +1,6 @@
 """Every variable does what it says."""
 
+import datetime
 import json
 import os
 import pathlib
@@ -20,7 +21,9 @@ def test_no_variable_is_left_out():
     with open(os.environ["MOLECULE_FILE"], encoding="utf-8") as file:
         ours = yaml.safe_load(file)["provisioner"]["inventory"]["hosts"]["labs"]["hosts"]["custom"]
     defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text(encoding="utf-8"))
-    assert set(ours) == set(defaults)
+    # What a lab cannot have together with these is scenario tls's.
+    elsewhere = {"lab_insecure", "lab_tls_dir", "lab_tls_ca_passphrase", "lab_tls_certificate", "lab_tls_key", "lab_token_rotate"}
+    assert set(ours) == set(defaults) - elsewhere
     # The states are scenario lifecycle's.
     assert [name for name in ours if ours[name] == defaults[name]] == ["lab_state"]
 
@@ -29,6 +32,13 @@ def test_page():
     assert LAB.url == "https://127.0.0.2:28810/teams/alice/"
     assert LAB.inspect["HostConfig"]["PortBindings"] == {"9999/tcp": [{"HostIp": "127.0.0.2", "HostPort": "28810"}]}
     assert (LAB.ask(token="a-token-of-our-own")[0], LAB.ask(token="another-token")[0]) == (200, 403)
+
+
+def test_certificate():
+    certificate = HOST.check_output("openssl x509 -noout -enddate -ext subjectAltName -in %s", f"{HOME}/private/server.pem")
+    assert "DNS:alice.example.com, DNS:localhost, IP Address:127.0.0.1" in certificate
+    end = datetime.datetime.strptime(certificate.splitlines()[0] + "+0000", "notAfter=%b %d %H:%M:%S %Y GMT%z")
+    assert round((end - datetime.datetime.now(datetime.timezone.utc)) / datetime.timedelta(days=1)) == 100
 
 
 def test_storage():
@@ -92,6 +102,7 @@ def test_settings_of_the_container():
     inspect = LAB.inspect
     settings = inspect["HostConfig"]
     assert (settings["Memory"], settings["NanoCpus"], settings["ShmSize"]) == (1 << 30, 1500000000, 256 << 20)
+    assert (settings["PidsLimit"], settings["ReadonlyRootfs"]) == (2000, True)
     assert settings["RestartPolicy"]["Name"] == "on-failure"
     assert settings["LogConfig"]["Config"] == {"max-size": "1m", "max-file": "5"}
     assert settings["CapDrop"] == ["ALL"]
@@ -102,8 +113,8 @@ def test_settings_of_the_container():
 
 def test_environment():
     env = set(LAB.inspect["Config"]["Env"])
-    assert {"OMP_NUM_THREADS=4", "GEN_CERT=yes", "JUPYTER_PORT=9999", "NB_UMASK=027", "REQUESTS_CA_BUNDLE=/etc/mlenv/ca-certificates.crt"} <= env
-    assert not [item for item in env if item.startswith("RESTARTABLE")]
+    assert {"OMP_NUM_THREADS=4", "RESTARTABLE=yes", "JUPYTER_PORT=9999", "NB_UMASK=027", "REQUESTS_CA_BUNDLE=/etc/mlenv/ca-certificates.crt"} <= env
+    assert not [item for item in env if item.startswith("GEN_CERT")]
 
 
 def test_certificates_are_trusted():
