@@ -67,6 +67,7 @@ ARGUMENTS = {
 CONFIG_MOUNT = "/etc/mlenv"
 LABEL = "mlenv.jupyter."
 CERTIFICATE = "server.pem"  # with its private key
+SERVER_CONFIG = ("jupyter_server_config.json", "jupyter_server_config.py")
 
 # Where distributions keep what the host itself trusts.
 CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem")
@@ -439,9 +440,7 @@ class Look:
             facts["sizes"] = self._sizes(facts, container)
         if container is not None and container.state == "running":
             self._ask_server(facts, container)
-            facts["python"], facts["packages"] = self._packages(
-                lambda argv, stdin: self.engine.exec(container, *argv, stdin=stdin)
-            )
+            facts["python"], facts["packages"] = self._packages(lambda argv, stdin: self.engine.exec(container, *argv, stdin=stdin))
         elif facts["image"]["jupyter"] and self._wanted():
             facts["python"], facts["packages"] = self._packages(self._in_passing(facts))
 
@@ -450,7 +449,7 @@ class Look:
         if not self.params["config_dir"]:
             return None
         found = find_path(self.params["config_dir"], home)
-        files = ("token", "jupyter_server_config.json", "ca-certificates.crt", "passwd", "group", CERTIFICATE)
+        files = ("token", *SERVER_CONFIG, "ca-certificates.crt", "passwd", "group", CERTIFICATE)
         found["files"] = {name: find_file(os.path.join(found["path"], name)) for name in files}
         found["files"]["token"].pop("sha256")
         found["files"][CERTIFICATE].update(read_pair(os.path.join(found["path"], CERTIFICATE)))

@@ -30,7 +30,7 @@ ORIGIN = re.compile(r" \(from (-[rc] |[^()]*->)[^()]*\)")
 def explain(out: str, err: str) -> str:
     """One sentence about a failed pip."""
     text = ORIGIN.sub("", err + "\n" + out)
-    for reason in (no_pip, no_space, conflict, hashes, other_python, credentials, network, no_version, build, no_file, no_git, breakdown):
+    for reason in (no_pip, no_space, conflict, hashes, other_python, credentials, network, in_clear, no_version, build, no_file, no_git, breakdown):
         sentence = reason(text)
         if sentence:
             return sentence
@@ -90,6 +90,11 @@ def network(text: str) -> str:
     if "ProxyError" in text:
         return f"{where} cannot be reached through the proxy"
     return f"{where} cannot be reached from the container"
+
+
+def in_clear(text: str) -> str:
+    found = re.search(r"The repository located at (\S+) is not a trusted or secure host", text)
+    return f"pip does not ask {found.group(1)} over plain HTTP: use HTTPS, or set PIP_TRUSTED_HOST={found.group(1)} in the container" if found else ""
 
 
 def no_version(text: str) -> str:

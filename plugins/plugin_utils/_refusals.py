@@ -85,8 +85,9 @@ def about_values(wanted: dict):
         yield "lab_token_rotate makes a new token, and lab_token names one: leave one of them out."
     if wanted["password_hash"] and not re.fullmatch(r"argon2:\$argon2(id|i|d)\$v=[0-9]+\$[a-z0-9=,]+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+", wanted["password_hash"]):
         yield "lab_password_hash is no argon2 hash, as in argon2:$argon2id$...: make one of the password with the command jupyter server password, in a lab."
-    for name in sorted(RESERVED.keys() & wanted["env"].keys()):
-        yield f"lab_env sets {name}, which the lab sets itself: use {RESERVED[name]} for it."
+    for variable in ("env", "secret_env"):
+        for name in sorted(RESERVED.keys() & wanted[variable].keys()):
+            yield f"lab_{variable} sets {name}, which the lab sets itself: use {RESERVED[name]} for it."
     if re.search(r"\.token\s*=", str(wanted["env"].get("NOTEBOOK_ARGS", ""))):
         yield "lab_env.NOTEBOOK_ARGS holds a token, which the log would show: use lab_token for it."
     names = [kernel["name"] for kernel in wanted["kernels"]]

@@ -10,10 +10,11 @@ import stat
 
 import pytest
 import yaml
-from helpers import HOST, STATE, Lab, converge, play
+from helpers import HOST, STATE, Lab, converge, play, wait_until
 
 LAB = Lab("molecule-custom")
 HOME = STATE / "home"
+SECRET = "HF_TOKEN=a 'secret' \"of\" ours \\ ü"
 ROLE = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"], "roles/lab")
 
 
@@ -115,6 +116,12 @@ def test_environment():
     env = set(LAB.inspect["Config"]["Env"])
     assert {"OMP_NUM_THREADS=4", "RESTARTABLE=yes", "JUPYTER_PORT=9999", "NB_UMASK=027", "REQUESTS_CA_BUNDLE=/etc/mlenv/ca-certificates.crt"} <= env
     assert not [item for item in env if item.startswith("GEN_CERT")]
+
+
+def test_secret_environment():
+    assert LAB.ask("api/terminals", data={})[0] == 200
+    assert wait_until(lambda: SECRET in LAB.run("sh", "-c", "cat /proc/[0-9]*/environ | tr '\\0' '\\n'").stdout.splitlines(), 10)
+    assert not [item for item in LAB.inspect["Config"]["Env"] if item.startswith("HF_TOKEN")]
 
 
 def test_certificates_are_trusted():

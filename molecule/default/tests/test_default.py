@@ -67,7 +67,7 @@ def test_token_is_nobody_elses_business():
 
 
 def test_runtime_files_are_off_the_volume():
-    assert LAB.run("sh", "-c", "ls /tmp/jupyter-runtime/jpserver-*.json").rc == 0
+    assert LAB.run("sh", "-c", "ls /dev/shm/jupyter-runtime/jpserver-*.json").rc == 0
     assert LAB.run("test", "-e", "/home/jovyan/.local/share/jupyter/runtime").rc == 1
 
 

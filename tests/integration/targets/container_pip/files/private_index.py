@@ -1,9 +1,11 @@
 # Copyright: mlenv.jupyter contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A package index on loopback that wants a name and a password.
+"""A package index that wants a name and a password, in a container of its own or that of the lab.
 
-Usage: python private_index.py PORT USER:PASSWORD DIRECTORY
+Usage: python private_index.py PORT DIRECTORY USERS
+
+USERS is a file with lines of NAME:PASSWORD.
 """
 
 from __future__ import annotations
@@ -19,10 +21,10 @@ import sys
 class Index(http.server.SimpleHTTPRequestHandler):
     """/simple/NAME/ lists the files of that project in the directory; /FILE is the file."""
 
-    credentials = ""
+    known: list = []
 
     def do_GET(self):
-        if self.headers.get("Authorization") != "Basic " + base64.b64encode(self.credentials.encode()).decode():
+        if self.headers.get("Authorization") not in self.known:
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="index"')
             self.end_headers()
@@ -44,5 +46,5 @@ def same(file, project):
 
 
 if __name__ == "__main__":
-    Index.credentials = sys.argv[2]
-    http.server.ThreadingHTTPServer(("127.0.0.1", int(sys.argv[1])), functools.partial(Index, directory=sys.argv[3])).serve_forever()
+    Index.known = ["Basic " + base64.b64encode(user).decode() for user in pathlib.Path(sys.argv[3]).read_bytes().split()]
+    http.server.ThreadingHTTPServer(("", int(sys.argv[1])), functools.partial(Index, directory=sys.argv[2])).serve_forever()
