@@ -25,6 +25,7 @@ from importlib.util import find_spec
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine, EngineError, engine_trouble
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import parse_probe, probe_command
+from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import EVERYBODY, look_at_sources
 
 TEXT = {"type": "str", "default": ""}
 ARGUMENTS = {
@@ -37,6 +38,7 @@ ARGUMENTS = {
     "home": {"type": "str", "default": "/home/jovyan"},
     "port": {"type": "int", "default": 0},
     "bind_address": {"type": "str", "default": "127.0.0.1"},
+    "allowed_sources": {"type": "list", "elements": "str", "default": EVERYBODY},
     "packages": {"type": "list", "elements": "str", "default": []},
     "packages_state": {"type": "str", "choices": ["present", "exact"], "default": "present"},
     "requirements": TEXT,
@@ -349,6 +351,7 @@ def look_at(params: dict, run_command) -> dict:
         return {"msg": str(trouble)}
     facts["changed"] = False
     facts["requests"] = find_spec("requests") is not None
+    facts["sources"] = look_at_sources(params, run_command)
     if params["wait"] and not facts["ready"]:
         facts["msg"] = why_not_ready(params, facts)
     lines = params["log_lines"] or (15 if "msg" in facts else 0)
