@@ -130,14 +130,16 @@ def look_at_sources(params: dict, run_command) -> dict:
     except ValueError:
         wanted = ""  # role lab says which, and why
     at_boot = boot(lab, path)
+    left = [file for file in (path, at_boot["path"], at_boot["link"]) if file and os.path.lexists(file)]
+    facts = {"table": table_of(lab), "path": path, "rules": wanted, "boot": at_boot, "left": left, "loaded": False, "as_wanted": not left}
+    facts.update(nft=os.access(NFT, os.X_OK), apt=os.access(APT, os.X_OK))
     if not wanted:
         at_boot["content"] = ""
-    facts = {"table": table_of(lab), "path": path, "rules": wanted, "boot": at_boot, "nft": os.access(NFT, os.X_OK), "apt": os.access(APT, os.X_OK), "loaded": False}
-    facts["left"] = [file for file in (path, at_boot["path"], at_boot["link"]) if file and os.path.lexists(file)]
-    if wanted and facts["nft"] and os.geteuid() == 0:
+        return facts
+    if facts["nft"] and os.geteuid() == 0:
         facts["loaded"] = _are_loaded(wanted, facts["table"], run_command)
     kept = _content(path) == wanted and _content(at_boot["path"]) == at_boot["content"] and at_boot["enabled"]
-    facts["as_wanted"] = (facts["loaded"] and kept) if wanted else not facts["left"]
+    facts["as_wanted"] = facts["loaded"] and kept
     return facts
 
 

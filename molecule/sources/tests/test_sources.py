@@ -12,6 +12,10 @@ from helpers import HOST, Lab, converge, play, wait_until
 LAB, SIX = Lab("molecule-sources"), Lab("molecule-sources.six")
 PLACES = {LAB: [("198.18.113.1", 28841)], SIX: [("fd5c:113:a::1", 28842), ("fd5c:113:b::1", 28842)]}
 EVERYBODY = ["0.0.0.0/0", "::/0"]
+# What a run says that it does.
+CHANGED = ["Write them", "Load them"]
+REMOVED = ["Take the lab's rules away, and no other", "Have them loaded at boot no more", "Remove their files"]
+MADE = ["Make the directory of the rules", "Write them", "Write what loads them at boot", "Have them loaded at boot", "Load them"]
 # Asks by one and the same connection, once for each line that it is told.
 CLIENT = """
 import http.client, ssl, sys
@@ -122,20 +126,20 @@ def test_another_container_may_not_connect():
     assert "timed out" in SIX.run("python3", "-c", call, "198.18.113.1").stderr
 
 
-@pytest.mark.parametrize(("lab", "now", "then", "refused"), [(LAB, "198.18.113.0/30", "198.18.113.4/30", "green"), (SIX, "fd5c:113:b::/64", "fd5c:113:a::/64", "red")])
-def test_change(lab, now, then, refused):
+@pytest.mark.parametrize(("lab", "then", "refused"), [(LAB, "198.18.113.4/30", "green"), (SIX, "fd5c:113:a::/64", "red")])
+def test_change(lab, then, refused):
     """Rules change alone, and a connection of before ends."""
     before = lab.inspect["State"]["StartedAt"], lab.inspect["Id"]
     told = {"lab_allowed_sources": [then]}
     with Client(refused, *PLACES[lab][0]) as client:
         assert client.ask() == "200"
-        assert converge("--check", "--limit", lab.name, **told).changed == ["Write them", "Load them"]
+        assert converge("--check", "--limit", lab.name, **told).changed == CHANGED
         assert client.ask() == "200"
-        assert converge("--limit", lab.name, **told).changed == ["Write them", "Load them"]
+        assert converge("--limit", lab.name, **told).changed == CHANGED
         assert client.ask() == "nothing"
     assert [network for network, found in who_reaches(lab).items() if any(found)] != [refused]
     assert converge("--limit", lab.name, **told).changed == []
-    assert converge("--limit", lab.name).changed == ["Write them", "Load them"]
+    assert converge("--limit", lab.name).changed == CHANGED
     assert reaches(refused, *PLACES[lab][0])
     assert (lab.inspect["State"]["StartedAt"], lab.inspect["Id"]) == before
 
@@ -145,8 +149,8 @@ def test_change(lab, now, then, refused):
     [
         ("nft delete table inet mlenv-sources-molecule-sources", ["Load them"]),
         ("nft insert rule inet mlenv-sources-molecule-sources sources accept", ["Load them"]),
-        ("rm /etc/mlenv/sources/molecule-sources.nft", ["Write them", "Load them"]),
-        ("find /etc/rc?.d /etc/systemd/system/*.wants -name '*mlenv-sources-molecule-sources*' -not -name '*.six*' -delete", ["Have them loaded at boot", "Load them"]),
+        ("rm /etc/mlenv/sources/molecule-sources.nft", CHANGED),
+        ("find /etc/rc?.d /etc/systemd/system -type l -name '*mlenv-sources-molecule-sources*' -not -name '*.six*' -delete", MADE[-2:]),
     ],
 )
 def test_drift(harm, mended):
@@ -180,7 +184,7 @@ def test_another_address():
 
 def test_everybody():
     told = {"lab_allowed_sources": EVERYBODY}
-    assert converge("--limit", SIX.name, **told).changed == ["Take the lab's rules away, and no other", "Have them loaded at boot no more", "Remove their files"]
+    assert converge("--limit", SIX.name, **told).changed == REMOVED
     assert who_reaches(SIX) == {"green": [True, True], "red": [True, True]}
     assert files(SIX) == []
     assert converge("--limit", SIX.name, **told).changed == []
@@ -214,7 +218,7 @@ def reloads() -> int:
 
 def test_host_with_systemd():
     """From a bare one to rules that come back with it, whoever flushes them on the way; Debian's own rules stay off."""
-    assert play(SYSTEMD).changed[1:] == ["Make the directory of the rules", "Write them", "Write what loads them at boot", "Have them loaded at boot", "Load them"]
+    assert play(SYSTEMD).changed[1:] == MADE
     assert "198.18.113.0/30" in rules_there()
     assert BOOTED.run("systemd-analyze verify %s.service", NAME).stderr == ""
     assert BOOTED.run("systemctl is-enabled nftables").stdout.strip() == "disabled"
@@ -228,7 +232,7 @@ def test_host_with_systemd():
         assert wait_until(rules_there, 10)
     before = reloads()
     everybody = {"sources_wanted": EVERYBODY}
-    assert play(SYSTEMD, **everybody).changed == ["Take the lab's rules away, and no other", "Have them loaded at boot no more", "Remove their files"]
+    assert play(SYSTEMD, **everybody).changed == REMOVED
     assert rules_there() == ""
     assert BOOTED.check_output("find /etc -name '*booted*'") == ""
     assert play(SYSTEMD, **everybody).changed == []
