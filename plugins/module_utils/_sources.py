@@ -27,14 +27,18 @@ delete table inet {table}
 table inet {table} {{
     chain prerouting {{
         type filter hook prerouting priority -150; policy accept;
-        # What the host sends to itself comes by lo. What goes to another host, or to a container itself, is not for us.
+        # What the host sends to itself comes by lo. What goes to another host is not for us.
         iifname != "lo" {destination} tcp dport {port} jump sources
-    }}
+{direct}    }}
     chain sources {{
 {allowed}
         counter drop
     }}
 }}
+"""
+# An engine lets in who sends packets to a container's own address through the host, past its published port; Docker 28 and later do not.
+DIRECT = """\
+        iifname != "{bridge}" fib daddr oifname "{bridge}" tcp dport {port} jump sources
 """
 UNIT = """\
 [Unit]
@@ -87,13 +91,14 @@ def table_of(lab: str) -> str:
     return f"mlenv-sources-{lab}"
 
 
-def rules(lab: str, address: str, port: int, texts: list) -> str:
-    """What nft is told, "" if everybody may connect. Raises ValueError if something is no name, network or address."""
+def may_everybody(networks: list) -> bool:
+    return [str(network) for network in networks] == EVERYBODY
+
+
+def rules(lab: str, address: str, port: int, networks: list, bridges: list, container_port: int) -> str:
+    """What nft is told. Raises ValueError if there is something that is no name or address."""
     if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", lab):
         raise ValueError(f"{lab} is no name of a container")
-    networks = read_networks(texts)
-    if [str(network) for network in networks] == EVERYBODY:
-        return ""
     bound = ipaddress.ip_address(address)
     family = {4: "ip", 6: "ip6"}
     allowed = []
@@ -103,7 +108,8 @@ def rules(lab: str, address: str, port: int, texts: list) -> str:
             allowed.append(f"        {word} saddr {{ {', '.join(elements)} }} return")
     # Nobody's address is each of the host's own.
     destination = "fib daddr type local" if bound.is_unspecified else f"{family[bound.version]} daddr {bound}"
-    return RULES.format(lab=lab, table=table_of(lab), destination=destination, port=port, allowed="\n".join(allowed))
+    direct = "".join(DIRECT.format(bridge=bridge, port=container_port) for bridge in bridges)
+    return RULES.format(lab=lab, table=table_of(lab), destination=destination, port=port, direct=direct, allowed="\n".join(allowed))
 
 
 def boot(lab: str, path: str) -> dict:
@@ -121,14 +127,19 @@ def boot(lab: str, path: str) -> dict:
     return {"kind": "", "path": "", "content": "", "mode": "", "enabled": False, "link": ""}
 
 
-def look_at_sources(params: dict, run_command) -> dict:
-    """Whether the host lets in whom it shall let in, and nobody else. What nft has loaded, root alone is told."""
+def look_at_sources(params: dict, run_command, bridges) -> dict:
+    """Whether the host lets in whom it shall let in, and nobody else. What nft has loaded, root alone is told.
+
+    bridges: tells the host's names of the networks that the lab joins, and is asked if there are to be rules.
+    """
     lab = params["name"]
     path = f"/etc/mlenv/sources/{lab}.nft"
     try:
-        wanted = rules(lab, params["bind_address"], params["port"], params["allowed_sources"])
+        networks = read_networks(params["allowed_sources"])
+        everybody = may_everybody(networks)
+        wanted = "" if everybody else rules(lab, params["bind_address"], params["port"], networks, bridges(), params["container_port"])
     except ValueError:
-        wanted = ""  # role lab says which, and why
+        wanted = ""  # role lab says of what, and why
     at_boot = boot(lab, path)
     left = [file for file in (path, at_boot["path"], at_boot["link"]) if file and os.path.lexists(file)]
     facts = {"table": table_of(lab), "path": path, "rules": wanted, "boot": at_boot, "left": left, "loaded": False, "as_wanted": not left}

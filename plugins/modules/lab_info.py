@@ -71,6 +71,19 @@ options:
     elements: str
     default: [0.0.0.0/0, "::/0"]
     version_added: 0.2.0
+  networks:
+    description:
+      - Names of the engine's networks that the lab joins, for O(allowed_sources). Empty is the engine's default.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
+  container_port:
+    description:
+      - Port in the container, for O(allowed_sources).
+    type: int
+    default: 8888
+    version_added: 0.2.0
   packages:
     description:
       - Requirements, as pip takes them. RV(packages) says which of them are missing.

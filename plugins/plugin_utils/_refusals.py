@@ -12,7 +12,7 @@ import ipaddress
 import re
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._look import is_loopback
-from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import EVERYBODY, read_networks
+from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import may_everybody, read_networks
 
 AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?[bkmgt]?", re.IGNORECASE)
 MAPPED = ipaddress.ip_network("::ffff:0:0/96")
@@ -155,7 +155,7 @@ def about_sources(wanted: dict, look: dict):
     if not texts or wrong or not is_address(address):
         return
     networks, bound = read_networks(texts), ipaddress.ip_address(address)
-    if [str(network) for network in networks] == EVERYBODY:
+    if may_everybody(networks):
         yield from about_old_sources(wanted, look)
         return
     if bound.is_loopback:

@@ -13,13 +13,17 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils import _sources
 NETWORKS = ["192.0.2.7", "10.1.0.0/16", "10.0.0.0/8", "2001:db8::/32"]
 
 
-def statements(*asked) -> list:
-    return [line.strip() for line in _sources.rules(*asked).splitlines() if "saddr" in line or "dport" in line or "drop" in line]
+def statements(address="::", texts=(), bridges=()) -> list:
+    """What matters in the rules."""
+    text = _sources.rules("lab", address, 28888, _sources.read_networks(texts or NETWORKS), list(bridges), 9999)
+    return [line.strip() for line in text.splitlines() if "saddr" in line or "dport" in line or "drop" in line]
 
 
 def test_rules():
-    assert statements("lab", "0.0.0.0", 28888, NETWORKS) == [
+    assert statements("0.0.0.0", bridges=["br-0f", "docker0"]) == [
         'iifname != "lo" fib daddr type local tcp dport 28888 jump sources',
+        'iifname != "br-0f" fib daddr oifname "br-0f" tcp dport 9999 jump sources',
+        'iifname != "docker0" fib daddr oifname "docker0" tcp dport 9999 jump sources',
         "ip saddr { 10.0.0.0/8, 192.0.2.7/32 } return",
         "ip6 saddr { 2001:db8::/32 } return",
         "counter drop",
@@ -30,35 +34,35 @@ def test_rules():
     ("address", "destination"), [("192.0.2.1", "ip daddr 192.0.2.1"), ("2001:db8::1", "ip6 daddr 2001:db8::1"), ("::", "fib daddr type local")]
 )
 def test_destination(address, destination):
-    assert statements("lab", address, 28888, NETWORKS)[0] == f'iifname != "lo" {destination} tcp dport 28888 jump sources'
+    assert statements(address)[0] == f'iifname != "lo" {destination} tcp dport 28888 jump sources'
 
 
 def test_a_family_that_is_not_named_may_not_connect():
-    assert [line for line in statements("lab", "::", 28888, ["2001:db8::/32"]) if "saddr" in line] == ["ip6 saddr { 2001:db8::/32 } return"]
+    assert [line for line in statements(texts=["2001:db8::/32"]) if "saddr" in line] == ["ip6 saddr { 2001:db8::/32 } return"]
 
 
 @pytest.mark.parametrize("everybody", [_sources.EVERYBODY, ["::/0", "0.0.0.0/0", "10.0.0.0/8"], ["0.0.0.0/1", "128.0.0.0/1", "::/1", "8000::/1"]])
 def test_everybody_needs_no_rules(everybody):
-    assert _sources.rules("lab", "0.0.0.0", 28888, everybody) == ""
+    assert look(allowed_sources=everybody)[0]["rules"] == ""
 
 
-@pytest.mark.parametrize("asked", [("my lab", "::", ["::/0"]), ("a}\ninclude", "::", ["::/0"]), ("lab", "host", ["::/0"]), ("lab", "::", ["10.0.0.1/8"])])
-def test_what_is_no_name_address_or_network_gets_no_rules(asked):
-    lab, address, texts = asked
-    with pytest.raises(ValueError):
-        _sources.rules(lab, address, 28888, texts)
+@pytest.mark.parametrize("wrong", [{"name": "my lab"}, {"name": "a}\ninclude"}, {"bind_address": "host"}, {"allowed_sources": ["10.0.0.1/8"]}])
+def test_what_is_no_name_address_or_network_gets_no_rules(wrong):
+    found, commands = look(**{"allowed_sources": ["10.0.0.0/8"], **wrong})
+    assert found["rules"] == ""
+    assert commands == []
 
 
-def look(answer=None, **params):
-    """What is told, and which commands were run for it: each gets the answer, or there must be none."""
+def look(**params):
+    """What is told, and which commands were run for it."""
     commands = []
 
     def run_command(argv, data=None, **_options):
         commands.append(argv)
-        return answer
+        return 1, "", ""
 
-    params = {"name": "no-such-lab", "bind_address": "::", "port": 28888, "allowed_sources": _sources.EVERYBODY, **params}
-    return _sources.look_at_sources(params, run_command), commands
+    params = {"name": "no-such-lab", "bind_address": "::", "port": 28888, "container_port": 8888, "allowed_sources": _sources.EVERYBODY, **params}
+    return _sources.look_at_sources(params, run_command, list), commands
 
 
 def test_everybody_costs_nothing():
