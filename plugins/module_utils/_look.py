@@ -25,6 +25,7 @@ from importlib.util import find_spec
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine, EngineError, engine_trouble
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import parse_probe, probe_command
+from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import EVERYBODY, look_at_sources
 
 TEXT = {"type": "str", "default": ""}
 ARGUMENTS = {
@@ -37,6 +38,9 @@ ARGUMENTS = {
     "home": {"type": "str", "default": "/home/jovyan"},
     "port": {"type": "int", "default": 0},
     "bind_address": {"type": "str", "default": "127.0.0.1"},
+    "allowed_sources": {"type": "list", "elements": "str", "default": EVERYBODY},
+    "networks": {"type": "list", "elements": "str", "default": []},
+    "container_port": {"type": "int", "default": 8888},
     "packages": {"type": "list", "elements": "str", "default": []},
     "packages_state": {"type": "str", "choices": ["present", "exact"], "default": "present"},
     "requirements": TEXT,
@@ -159,6 +163,14 @@ def _option(arguments: str, name: str) -> str:
         if key in ("--ServerApp." + name, "--NotebookApp." + name):
             return value
     return ""
+
+
+def read_bridge(network: dict) -> str:
+    """``network inspect`` -> the name of its bridge on the host, "" if it has none."""
+    if network.get("Driver", network.get("driver")) != "bridge":
+        return ""
+    named = network.get("network_interface") or (network.get("Options") or {}).get("com.docker.network.bridge.name")
+    return named or f"br-{network['Id'][:12]}"
 
 
 def page_url(server: dict) -> str:
@@ -350,6 +362,7 @@ def look_at(params: dict, run_command) -> dict:
         return {"msg": str(trouble)}
     facts["changed"] = False
     facts["requests"] = find_spec("requests") is not None
+    facts["sources"] = look_at_sources(params, run_command, look.bridges if facts["engine"]["available"] else list)
     if params["wait"] and not facts["ready"]:
         facts["msg"] = why_not_ready(params, facts)
     lines = params["log_lines"] or (15 if "msg" in facts else 0)
@@ -534,6 +547,12 @@ class Look:
             if facts["ready"] or lost or time.monotonic() > deadline:
                 return
             time.sleep(0.25)
+
+    def bridges(self) -> list:
+        """The host's names of the networks that the lab joins, those that are there already."""
+        default = "podman" if os.path.basename(self.engine.cli).startswith("podman") else "bridge"
+        found = self.engine.run("network", "inspect", *(self.params["networks"] or [default]))
+        return sorted(filter(None, map(read_bridge, json.loads(found.out or "[]"))))
 
     def log(self, lines: int) -> list:
         """The last lines of the lab's log, with tokens masked."""

@@ -63,6 +63,27 @@ options:
       - Address of the host on which O(port) is wanted.
     type: str
     default: 127.0.0.1
+  allowed_sources:
+    description:
+      - Networks from which alone people may connect to O(port) of O(bind_address). RV(sources) says whether the host sees to that.
+      - To see which rules are loaded needs root.
+    type: list
+    elements: str
+    default: [0.0.0.0/0, "::/0"]
+    version_added: 0.2.0
+  networks:
+    description:
+      - Names of the engine's networks that the lab joins, for O(allowed_sources). Empty is the engine's default.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
+  container_port:
+    description:
+      - Port in the container, for O(allowed_sources).
+    type: int
+    default: 8888
+    version_added: 0.2.0
   packages:
     description:
       - Requirements, as pip takes them. RV(packages) says which of them are missing.
@@ -268,6 +289,14 @@ port_holder:
   returned: always
   type: str
   sample: process nginx (pid 4711)
+sources:
+  description:
+    - The lab's own rules for nftables, as O(allowed_sources) wants them (C(rules), empty if everybody may connect), where they are (C(path), C(table)),
+      what loads them at boot (C(boot)), which files of them there are (C(left)), and whether all is C(as_wanted).
+  returned: always
+  type: dict
+  sample: {table: mlenv-sources-jupyter-ds, path: /etc/mlenv/sources/jupyter-ds.nft, rules: "", left: [], nft: true, loaded: false, as_wanted: true}
+  version_added: 0.2.0
 python:
   description: Version of Python in the lab. Empty if it could not be asked.
   returned: always

@@ -12,8 +12,10 @@ import ipaddress
 import re
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._look import is_loopback
+from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import may_everybody, read_networks
 
 AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?[bkmgt]?", re.IGNORECASE)
+MAPPED = ipaddress.ip_network("::ffff:0:0/96")
 SHORTEST_TOKEN = 12
 FEWEST_PIDS = 128
 # An engine's socket, or a directory that it is in.
@@ -36,7 +38,10 @@ def refusals(wanted: dict, look: dict) -> list:
     """All sentences that apply, an empty list if the lab can be had."""
     found = list(about_engine(wanted, look))
     if wanted["state"] in ("started", "restarted"):
-        found += [*about_values(wanted), *about_exposure(wanted), *about_files(wanted), *about_image(wanted, look), *about_host(wanted, look)]
+        found += [*about_values(wanted), *about_exposure(wanted), *about_sources(wanted, look)]
+        found += [*about_files(wanted), *about_image(wanted, look), *about_host(wanted, look)]
+    elif wanted["state"] == "absent":
+        found += about_old_sources(wanted, look)
     return found
 
 
@@ -136,6 +141,72 @@ def about_exposure(wanted: dict):
             )
         if not missing:
             yield from _certificate.files_refusals(tls["certificate_text"], tls["key_text"], tls["names"], tls["names_given"], wanted["ca_certificates"])
+
+
+def about_sources(wanted: dict, look: dict):
+    """Who may connect: what is no network, networks from which nobody could, and what the host lacks."""
+    texts, address, sources = wanted["allowed_sources"], wanted["bind_address"], look["sources"]
+    if not texts:
+        yield (
+            "lab_allowed_sources is empty, so nobody could connect: name the networks that may, leave it out for everybody, "
+            "or leave lab_bind_address at 127.0.0.1 for the host itself alone."
+        )
+    wrong = list(about_networks(texts))
+    yield from wrong
+    if not texts or wrong or not is_address(address):
+        return
+    networks, bound = read_networks(texts), ipaddress.ip_address(address)
+    if may_everybody(networks):
+        yield from about_old_sources(wanted, look)
+        return
+    if bound.is_loopback:
+        yield (
+            f"lab_allowed_sources says who may connect, and nobody but the host itself can connect to lab_bind_address {address}: "
+            "leave lab_allowed_sources out, or set lab_bind_address to an address that the network reaches."
+        )
+    elif bound.version not in [network.version for network in networks]:
+        yield (
+            f"lab_allowed_sources has no IPv{bound.version} network, so nobody could connect to lab_bind_address {address}: "
+            f"name the IPv{bound.version} networks that may, or another address."
+        )
+    if look["euid"] != 0:
+        yield "lab_allowed_sources needs root, who alone may see and set rules of nftables: run the play with become."
+    elif not sources["nft"] and not sources["apt"]:
+        yield "lab_allowed_sources needs nft, which is not on this host, and only Debian's package is installed by itself: install nftables."
+    if not sources["boot"]["kind"]:
+        yield (
+            "lab_allowed_sources would be forgotten when this host starts anew, since neither systemd nor update-rc.d starts its services: "
+            "leave it out, and limit who may connect in front of the host."
+        )
+
+
+def about_networks(texts: list):
+    for text in texts:
+        try:
+            network = ipaddress.ip_network(text, strict=False)
+        except ValueError:
+            network = None
+        if network is None or "%" in text:
+            yield f"lab_allowed_sources has {text or 'an empty text'}, which is no network: write one as in 192.0.2.0/24, 2001:db8::/32 or 192.0.2.7."
+        elif network.version == 6 and network.subnet_of(MAPPED):
+            yield f"lab_allowed_sources has {text}, an IPv4 network written as IPv6, which no packet comes from: write it as in 192.0.2.0/24."
+        elif not is_network(text):
+            host = ipaddress.ip_interface(text).ip
+            yield f"lab_allowed_sources has {text}, which is a host in a network: write {network} for the network, or {host} for the host alone."
+
+
+def about_old_sources(wanted: dict, look: dict):
+    """Rules that are not wanted any more."""
+    if look["sources"]["left"] and look["euid"] != 0:
+        yield f"Lab {wanted['name']} has rules of nftables that are to go ({look['sources']['left'][0]}), which needs root: run the play with become."
+
+
+def is_network(text: str) -> bool:
+    try:
+        ipaddress.ip_network(text)
+    except ValueError:
+        return False
+    return True
 
 
 def is_address(text: str) -> bool:

@@ -21,6 +21,7 @@ WANTED = {
     "bind_address": "127.0.0.1",
     "scheme": "http",
     "insecure": False,
+    "allowed_sources": ["0.0.0.0/0", "::/0"],
     "tunnel": "ssh -N -L 28888:127.0.0.1:28888 gpu1",
     "tls": {"mode": "none", "gen_cert": False, "names": [], "names_given": False, "dir": "/no/such/directory", "ca_passphrase": ""},
     "base_url": "/",
@@ -59,7 +60,10 @@ LOOK = {
     "address_here": True,
     "port_holder": "",
     "packages": {},
+    "sources": {"nft": True, "apt": True, "boot": {"kind": "systemd"}, "left": []},
 }
+# On the network, and so with rules.
+OUTSIDE = {"bind_address": "192.0.2.7", "scheme": "https", "allowed_sources": ["192.0.2.0/24"]}
 
 
 def said(wanted=(), **look):
@@ -78,6 +82,10 @@ def test_nothing_to_refuse():
         {"bind_address": "0.0.0.0", "insecure": True},
         {"bind_address": "127.3.2.1"},
         {"tls": {**WANTED["tls"], "mode": "ca", "names": ["gpu1.example.com", "192.0.2.7", "2001:db8::1", "*.example.com"]}},
+        OUTSIDE,
+        {**OUTSIDE, "allowed_sources": ["192.0.2.7", "10.0.0.0/8", "10.1.0.0/255.255.0.0", "2001:db8::/32"]},
+        {**OUTSIDE, "bind_address": "::", "allowed_sources": ["2001:db8::1"]},
+        {"allowed_sources": ["::/0", "128.0.0.0/1", "0.0.0.0/1"]},
         {"port": "1"},
         {"port": 65535},
         {"memory": "512m"},
@@ -121,6 +129,18 @@ def test_what_works_is_not_refused(wanted):
         ({"tls": {**WANTED["tls"], "mode": "self_signed", "gen_cert": True}}, "lab_env sets GEN_CERT, and lab_tls is self_signed"),
         ({"tls": {**WANTED["tls"], **FILES, "key_file": "/k.pem"}}, "lab_tls is files, and lab_tls_certificate (c.pem) is not on the controller"),
         ({"tls": {**WANTED["tls"], **FILES, "certificate_file": "/c.pem"}}, "lab_tls is files, and lab_tls_key (empty) is not on the controller"),
+        ({"allowed_sources": []}, "lab_allowed_sources is empty, so nobody could connect: name the networks that may"),
+        ({"allowed_sources": ["office"]}, "lab_allowed_sources has office, which is no network"),
+        ({"allowed_sources": [""]}, "lab_allowed_sources has an empty text, which is no network"),
+        ({"allowed_sources": ["192.0.2.0/33"]}, "lab_allowed_sources has 192.0.2.0/33, which is no network"),
+        ({"allowed_sources": ["fe80::1%eth0"]}, "lab_allowed_sources has fe80::1%eth0, which is no network"),
+        ({"allowed_sources": ["192.0.2.5/24"]}, "which is a host in a network: write 192.0.2.0/24 for the network, or 192.0.2.5 for the host alone"),
+        ({"allowed_sources": ["2001:db8::5/64"]}, "write 2001:db8::/64 for the network, or 2001:db8::5 for the host alone"),
+        ({"allowed_sources": ["::ffff:192.0.2.0/120"]}, "an IPv4 network written as IPv6"),
+        ({"allowed_sources": ["192.0.2.0/24"]}, "nobody but the host itself can connect to lab_bind_address 127.0.0.1"),
+        ({**OUTSIDE, "allowed_sources": ["2001:db8::/32"]}, "lab_allowed_sources has no IPv4 network, so nobody could connect to lab_bind_address 192.0.2.7"),
+        ({**OUTSIDE, "bind_address": "::"}, "lab_allowed_sources has no IPv6 network, so nobody could connect to lab_bind_address ::"),
+        ({**OUTSIDE, "scheme": "http"}, "lab_bind_address 192.0.2.7 would send the lab's token over the network in clear"),
         ({"user": "root"}, "lab_user root is no name"),
         ({"user": "Alice"}, "lab_user Alice is no name"),
         ({"memory": "lots"}, "lab_memory lots is no amount of memory"),
@@ -185,6 +205,26 @@ def test_value_that_cannot_work(wanted, sentence):
 def test_host_on_which_it_cannot_work(look, sentence):
     [only] = said({"requirements": "r.txt", "requirements_file": "/etc/r.txt"}, **look)
     assert sentence in only
+
+
+@pytest.mark.parametrize(
+    ("wanted", "look", "sentences"),
+    [
+        (OUTSIDE, {"euid": 1000}, ["lab_allowed_sources needs root"]),
+        (OUTSIDE, {"nft": False}, []),
+        (OUTSIDE, {"nft": False, "apt": False}, ["lab_allowed_sources needs nft, which is not on this host"]),
+        (OUTSIDE, {"boot": {"kind": ""}}, ["lab_allowed_sources would be forgotten when this host starts anew"]),
+        ({}, {"euid": 1000, "nft": False, "apt": False, "boot": {"kind": ""}}, []),
+        ({}, {"left": ["/etc/x.nft"]}, []),
+        ({}, {"left": ["/etc/x.nft"], "euid": 1000}, ["Lab lab has rules of nftables that are to go (/etc/x.nft), which needs root"]),
+        ({**OUTSIDE, "state": "absent"}, {"left": ["/etc/x.nft"], "euid": 1000}, ["that are to go"]),
+        ({**OUTSIDE, "state": "absent", "allowed_sources": []}, {}, []),
+        ({**OUTSIDE, "state": "stopped"}, {"left": ["/etc/x.nft"], "euid": 1000}, []),
+    ],
+)
+def test_host_that_cannot_keep_others_out(wanted, look, sentences):
+    found = said(wanted, euid=look.get("euid", 0), sources={**LOOK["sources"], **look})
+    assert [sentence in one for sentence, one in zip(sentences, found)] == [True] * len(found) == [True] * len(sentences)
 
 
 @pytest.mark.parametrize(

@@ -51,6 +51,19 @@ def test_image(env, jupyter, path):
     assert found == {"present": True, "id": "sha256:0f", "jupyter": jupyter, "path": path, "architecture": "arm64", "size": 7}
 
 
+@pytest.mark.parametrize(
+    ("network", "bridge"),
+    [
+        ({"Id": "0f" * 32, "Driver": "bridge", "Options": {"com.docker.network.bridge.name": "docker0"}}, "docker0"),
+        ({"Id": "0f" * 32, "Driver": "bridge", "Options": None}, "br-0f0f0f0f0f0f"),
+        ({"id": "0f" * 32, "driver": "bridge", "network_interface": "podman0"}, "podman0"),
+        ({"Id": "0f" * 32, "Driver": "macvlan", "Options": {}}, ""),
+    ],
+)
+def test_bridge_of_a_network(network, bridge):
+    assert _look.read_bridge(network) == bridge
+
+
 def test_container_made_by_the_role():
     found = _look.read_container(
         container(
