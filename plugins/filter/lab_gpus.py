@@ -13,27 +13,31 @@ author:
 description:
   - Decides from what M(mlenv.jupyter.lab_info) saw which GPUs of the host a lab gets, and how the engine is asked for them.
   - A lab that cannot have what it asks for gets none here; P(mlenv.jupyter.lab_refusals#filter) says why.
-positional: _input, look
+positional: _input, look, play
 options:
   _input:
-    description: C(name) of the lab, C(gpus) and C(exclusive) as O(mlenv.jupyter.lab#role:lab_gpus) and O(mlenv.jupyter.lab#role:lab_gpus_exclusive).
+    description:
+      - C(name) of the lab, C(host), its name in the inventory, C(gpus) and C(exclusive), as O(mlenv.jupyter.lab#role:lab_gpus) and
+        O(mlenv.jupyter.lab#role:lab_gpus_exclusive) have it.
     type: dict
     required: true
   look:
     description: What M(mlenv.jupyter.lab_info) returned.
     type: dict
     required: true
-  neighbours:
-    description: The same of all labs of this machine that are in the play, in its order, so that two of them do not choose the same GPU.
+  play:
+    description:
+      - A row for each host of the play, so that two labs of one machine do not choose the same GPU. Name in the inventory,
+        C(ansible_connection), C(ansible_host), C(lab_state), C(lab_name), C(lab_gpus) and C(lab_gpus_exclusive).
     type: list
-    elements: dict
+    elements: list
     default: []
 """
 
 EXAMPLES = r"""
 - name: Say which GPUs a lab with two of them would get
   ansible.builtin.debug:
-    msg: "{{ ({'name': 'jupyter-ds', 'gpus': 2, 'exclusive': false} | mlenv.jupyter.lab_gpus(look)).devices }}"
+    msg: "{{ ({'host': inventory_hostname, 'name': 'jupyter-ds', 'gpus': 2, 'exclusive': false} | mlenv.jupyter.lab_gpus(look)).devices }}"
 """
 
 RETURN = r"""
@@ -48,9 +52,9 @@ _value:
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._gpu_choice import NOTHING, Refused, choose
 
 
-def lab_gpus(lab: dict, look: dict, neighbours=()) -> dict:
+def lab_gpus(lab: dict, look: dict, play=()) -> dict:
     try:
-        return choose(lab, list(neighbours), look)
+        return choose(lab, list(play), look)
     except Refused:
         return {**NOTHING, "note": ""}
 

@@ -3,9 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which GPUs a lab gets, in which way, and why it cannot have what it asks for.
 
-Private to the collection. ``look`` is what lab_info saw. A lab that asks is ``{name, gpus, exclusive}``, as the variables of role
-lab say it. The labs of one machine that are deployed in one play are dealt with together, in the play's order, so that
-each of them comes to the same result on its own.
+Private to the collection. ``look`` is what lab_info saw. A lab that asks is ``{host, name, gpus, exclusive}``, its host being that of
+the inventory. The labs of one machine that are deployed in one play are dealt with together, in the play's order, so that each of
+them comes to the same result on its own.
 """
 
 from __future__ import annotations
@@ -127,10 +127,27 @@ def _clash(device: dict, holder: dict) -> str:
     return f"lab {holder['lab']} has GPU {device['index']}{' for itself alone' if holder['exclusive'] else ''}"
 
 
+def on_this_machine(lab: dict, play: list) -> list:
+    """The labs that this play starts on the machine of a lab, itself among them. ``play``: a row for each host of the inventory,
+    with its connection, address, state of the lab, and what the lab is."""
+
+    def machine(host: str, connection: str, address: str) -> str:
+        return "" if connection == "local" else address or host
+
+    here = next((machine(*row[:3]) for row in play if row[0] == lab["host"]), None)
+    found = []
+    for host, connection, address, state, name, gpus, exclusive in play:
+        if host == lab["host"]:
+            found.append(lab)
+        elif machine(host, connection, address) == here and state in ("started", "restarted"):
+            found.append({"host": host, "name": name, "gpus": gpus, "exclusive": str(exclusive).lower() in ("true", "yes", "on", "1")})
+    return found or [lab]
+
+
 # -- How they are handed over ---------------------------------------------------------------------------------------
 
 
-def choose(lab: dict, neighbours: list, look: dict) -> dict:
+def choose(lab: dict, play: list, look: dict) -> dict:
     """What the lab gets: NOTHING, filled in. ``note`` is what the report says of GPUs that it does not get. Raises Refused."""
     gpus, container = look["gpus"], look["container"]
     # An engine may give every container all GPUs, unless it is told.
@@ -144,9 +161,7 @@ def choose(lab: dict, neighbours: list, look: dict) -> dict:
         if wanted != "auto" or (gpus["card"] and container.get("gpus")):
             raise Refused(f"Lab {lab['name']} wants GPUs, but {why}: {what}, or set lab_gpus to none.")
         return {**nothing, "note": f"It has no GPU: {why}" if gpus["card"] else ""}
-    others = [other for other in neighbours if other["name"] != lab["name"]]
-    place = next((number for number, other in enumerate(neighbours) if other["name"] == lab["name"]), len(others))
-    found = share_out([*others[:place], lab, *others[place:]], gpus)[lab["name"]]
+    found = share_out(on_this_machine(lab, play), gpus)[lab["name"]]
     if isinstance(found, Refused):
         raise found
     if not found:
@@ -246,9 +261,8 @@ def variant_for(variants: list, gpus: dict) -> str:
 
 def refusals(wanted: dict, look: dict):
     """What role lab refuses for the sake of GPUs."""
-    lab = {"name": wanted["name"], "gpus": wanted["gpus"], "exclusive": wanted["gpus_exclusive"]}
     try:
-        choice = choose(lab, wanted["gpu_neighbours"], look)
+        choice = choose(wanted["gpus"], wanted["gpu_play"], look)
     except Refused as sentence:
         # A host that is still bare gets its toolkit in this very run.
         if not (wanted["check_mode"] and look["gpus"]["devices"] and not look["gpus"]["ways"]):

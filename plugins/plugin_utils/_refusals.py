@@ -12,6 +12,7 @@ import ipaddress
 import re
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._look import is_loopback
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _gpu_choice
 
 AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?[bkmgt]?", re.IGNORECASE)
 SHORTEST_TOKEN = 12
@@ -29,6 +30,7 @@ RESERVED = {
     "NB_UID": "lab_owner",
     "NB_UMASK": "lab_umask",
     "NB_USER": "lab_user",
+    "NVIDIA_VISIBLE_DEVICES": "lab_gpus",
 }
 
 
@@ -37,6 +39,7 @@ def refusals(wanted: dict, look: dict) -> list:
     found = list(about_engine(wanted, look))
     if wanted["state"] in ("started", "restarted"):
         found += [*about_values(wanted), *about_exposure(wanted), *about_files(wanted), *about_image(wanted, look), *about_host(wanted, look)]
+        found += _gpu_choice.refusals(wanted, look)
     return found
 
 

@@ -9,6 +9,7 @@ import re
 
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.filter.lab_refusals import FilterModule
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
 
 refusals = FilterModule().filters()["lab_refusals"]
 
@@ -45,6 +46,8 @@ WANTED = {
     "missing_certificates": [],
     "kernels": [],
     "kernel_texts": [],
+    "gpus": {"host": "lab", "name": "lab", "gpus": "auto", "exclusive": False},
+    "gpu_play": [],
 }
 FILES = {"mode": "files", "certificate": "c.pem", "certificate_file": "", "key": "", "key_file": ""}
 LOOK = {
@@ -58,6 +61,7 @@ LOOK = {
     "address_here": True,
     "port_holder": "",
     "packages": {},
+    "gpus": {**_gpus.NONE, **_gpus.UNSEEN},
 }
 
 
