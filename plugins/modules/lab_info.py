@@ -251,7 +251,8 @@ image:
   description: Whether the image is on the host, its id, whether it is a Jupyter image, and what CUDA it says that it is made for.
   returned: always
   type: dict
-  sample: {present: true, jupyter: true, cuda: {version: 12.8.1, requires: ""}, id: "sha256:0123...", path: "/usr/local/bin:/usr/bin", architecture: amd64, size: 900000000}
+  sample: {present: true, jupyter: true, cuda: {version: 12.8.1, requires: ""},
+    id: "sha256:0123...", path: "/usr/local/bin:/usr/bin", architecture: amd64, size: 900000000}
 container:
   description:
     - State, health, restarts, image, settings and mounts of the container.

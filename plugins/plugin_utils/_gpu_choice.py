@@ -38,7 +38,7 @@ def read_wanted(gpus) -> str | int | list:
             raise Refused(f"lab_gpus {list(gpus)} is no list of GPUs: {HELP}.")
         return [str(item) for item in gpus]
     text = str(gpus).strip().lower()
-    if isinstance(gpus, bool) or not (text in ("auto", "none", "all") or text.isdigit()):
+    if isinstance(gpus, bool) or gpus is None or not (text in ("auto", "none", "all") or text.isdigit()):
         raise Refused(f"lab_gpus {gpus} is nothing that can be had: {HELP}.")
     return (int(text) or "none") if text.isdigit() else text
 
@@ -167,7 +167,9 @@ def choose(lab: dict, play: list, look: dict) -> dict:
     if not found:
         return {**nothing, "note": "It has no GPU: other labs have all of them for themselves alone"}
     if not gpus["ways"]:
-        why = "has its CDI specification made for another driver" if gpus["cdi_stale"] else "cannot hand them over, as the NVIDIA Container Toolkit is not set up"
+        why = "cannot hand them over, as the NVIDIA Container Toolkit is not set up"
+        if gpus["cdi_stale"]:
+            why = "has its CDI specification made for another driver"
         if wanted != "auto" or container.get("gpus"):
             raise Refused(
                 f"Lab {lab['name']} wants GPUs, but the engine of this host {why}: "
