@@ -17,8 +17,8 @@ positional: _input, look, play
 options:
   _input:
     description:
-      - C(name) of the lab, C(host), its name in the inventory, C(gpus) and C(exclusive), as O(mlenv.jupyter.lab#role:lab_gpus) and
-        O(mlenv.jupyter.lab#role:lab_gpus_exclusive) have it.
+      - C(name) of the lab, C(host), its name in the inventory, C(gpus) and C(exclusive), as O(mlenv.jupyter.lab#role:main:lab_gpus) and
+        O(mlenv.jupyter.lab#role:main:lab_gpus_exclusive) have it.
     type: dict
     required: true
   look:
