@@ -402,7 +402,7 @@ class Look:
 
     def _engine(self) -> dict:
         """Whether an engine answers, and what it can do."""
-        facts = {"available": False, "reason": "", "version": "", "runtimes": [], "root_dir": "", "free": -1}
+        facts = {"available": False, "reason": "", "version": "", "runtimes": [], "architecture": "", "root_dir": "", "free": -1}
         try:
             result = self.engine.run("info", "--format", "{{json .}}")
         except EngineError as trouble:
@@ -414,6 +414,7 @@ class Look:
         if result.rc != 0 or not info.get("ServerVersion"):
             return {**facts, "reason": engine_trouble(self.engine.cli, result.err or "\n".join(info.get("ServerErrors") or []))}
         facts.update(available=True, version=info["ServerVersion"], runtimes=sorted(info.get("Runtimes") or {}))
+        facts["architecture"] = info.get("Architecture", "")
         facts["root_dir"] = info.get("DockerRootDir", "")
         facts["free"] = free_space(facts["root_dir"])
         return facts

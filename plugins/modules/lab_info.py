@@ -188,10 +188,10 @@ EXAMPLES = r"""
 
 RETURN = r"""
 engine:
-  description: Whether an engine answers, why not, its version and runtimes, where it keeps its data, and how many bytes are free there (V(-1) is unknown).
+  description: Whether an engine answers, why not, its version, runtimes and processor, where it keeps its data, and how many bytes are free there (V(-1) is unknown).
   returned: always
   type: dict
-  sample: {available: true, reason: "", version: "26.1.5", runtimes: [runc], root_dir: /var/lib/docker, free: 68719476736}
+  sample: {available: true, reason: "", version: "26.1.5", runtimes: [runc], architecture: x86_64, root_dir: /var/lib/docker, free: 68719476736}
 log:
   description: The last lines of the log, with tokens masked.
   returned: if O(log_lines) is positive, and if the lab did not become ready
