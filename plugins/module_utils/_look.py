@@ -412,7 +412,7 @@ class Look:
 
     def _engine(self) -> dict:
         """Whether an engine answers, and what it can do."""
-        facts = {"available": False, "reason": "", "version": "", "runtimes": [], "root_dir": "", "free": -1}
+        facts = {"available": False, "reason": "", "version": "", "runtimes": [], "architecture": "", "root_dir": "", "free": -1}
         facts.update(default_runtime="", cdi_dirs=[], containers=0, live_restore=False)
         try:
             result = self.engine.run("info", "--format", "{{json .}}")
@@ -425,6 +425,7 @@ class Look:
         if result.rc != 0 or not info.get("ServerVersion"):
             return {**facts, "reason": engine_trouble(self.engine.cli, result.err or "\n".join(info.get("ServerErrors") or []))}
         facts.update(available=True, version=info["ServerVersion"], runtimes=sorted(info.get("Runtimes") or {}))
+        facts["architecture"] = info.get("Architecture", "")
         facts["root_dir"] = info.get("DockerRootDir", "")
         facts["free"] = free_space(facts["root_dir"])
         facts.update(default_runtime=info.get("DefaultRuntime", ""), cdi_dirs=info.get("CDISpecDirs") or [])

@@ -195,12 +195,12 @@ EXAMPLES = r"""
 RETURN = r"""
 engine:
   description:
-    - Whether an engine answers, why not, its version and runtimes, where it keeps its data, and how many bytes are free there (V(-1) is unknown).
+    - Whether an engine answers, why not, its version, runtimes and processor, where it keeps its data, and how many bytes are free there (V(-1) is unknown).
     - How many containers run, whether they would outlive the engine (C(live_restore)), and where it reads CDI specifications, if it does.
   returned: always
   type: dict
   sample: {available: true, reason: "", version: "26.1.5", runtimes: [runc], default_runtime: runc, cdi_dirs: [/etc/cdi, /var/run/cdi],
-    containers: 1, live_restore: false, root_dir: /var/lib/docker, free: 68719476736}
+    architecture: x86_64, containers: 1, live_restore: false, root_dir: /var/lib/docker, free: 68719476736}
 gpus:
   description:
     - Of the host, C(driver) is the version of NVIDIA's driver, C(devices) what it drives, C(trouble) why it does not answer, C(card) whether
