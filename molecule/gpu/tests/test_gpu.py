@@ -59,7 +59,7 @@ def fixture_unchanged():
 # -- No GPU -----------------------------------------------------------------------------------------------------------
 
 
-def test_server_without_gpu(unchanged):
+def test_server_without_gpu():
     run = play(ENGINE)
     assert (run.rc, [task for task in run.changed if "NVIDIA" in task]) == (0, [])
     run = converge(ONE)
@@ -163,7 +163,7 @@ def test_framework_that_sees_none():
     SERVER.check_output("docker exec molecule-gpu rm -r /home/jovyan/.local/lib/python3.11/site-packages/torch")
 
 
-def test_another_driver(unchanged):
+def test_another_driver():
     """The engine's specification is made anew; until then the other ways are used for new labs."""
     SERVER.check_output("echo 580.65.06 > /usr/lib/nvidia/driver")
     assert play(ENGINE).changed == ["Write down what a container needs for each GPU"]
@@ -188,17 +188,11 @@ def test_two_labs_of_one_play_get_a_gpu_each():
     assert converge(lab_gpus=1, lab_gpus_exclusive=True).changed == []
 
 
-@pytest.mark.parametrize(
-    ("gpus", "sentence"),
-    [
-        ("all", "but lab molecule-gpu has GPU {taken} for itself alone: name another GPU, write a count, or stop that lab."),
-        ([7], "lab_gpus names GPU 7, but this host has 2 GPUs (0 NVIDIA A10, 1 NVIDIA A10): name one of them."),
-        (3, "lab_gpus asks for 3 GPUs, but this host has 2 GPUs"),
-    ],
-)
-def test_what_cannot_be_had(gpus, sentence):
-    run = play(None, OTHER, lab_gpus=gpus)
-    assert sentence.format(taken=[FIRST, SECOND].index(*seen())) in run.failures["molecule-gpu-second"]
+def test_gpu_that_another_lab_has_alone():
+    run = play(None, OTHER, lab_gpus="all")
+    taken = [FIRST, SECOND].index(*seen())
+    sentence = f"but lab molecule-gpu has GPU {taken} for itself alone: name another GPU, write a count, or stop that lab."
+    assert sentence in run.failures["molecule-gpu-second"]
     assert run.changed == []
 
 
@@ -211,7 +205,7 @@ def test_lab_that_stops_gives_its_gpu_back():
 # -- The image --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("driver", "variant"), [("580.65.06", "cuda13-"), ("570.133.20", "cuda12-"), ("470.256.02", "")])
+@pytest.mark.parametrize(("driver", "variant"), [("580.65.06", "cuda13-"), ("470.256.02", "")])
 def test_image_follows_the_driver(driver, variant):
     SERVER.check_output("echo %s > /usr/lib/nvidia/driver", driver)
     run = play(SCENARIO / "image.yml")
