@@ -9,9 +9,11 @@ Sending a module and starting a Python for it is half of what a run with nothing
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.mlenv.jupyter.plugins.module_utils._look import ARGUMENTS, look_at
 
@@ -22,6 +24,19 @@ def run_command(argv, data=None, **_options):
     return done.returncode, done.stdout, done.stderr
 
 
+# What Ansible says if sudo and the like say no.
+NOT_BECOME = re.compile("(missing|incorrect|invalid) .*password|become|privilege|sudo", re.IGNORECASE)
+UNREACHABLE = {
+    "REMOTE HOST IDENTIFICATION HAS CHANGED": "This host shows another key than it did before: if it was installed anew, remove the old one (ssh-keygen -R)",
+    "Host key verification failed": "Nobody has vouched for the key of this host yet: log in once by hand, or add its key to known_hosts",
+}
+
+
+def why_unreachable(words: str) -> str:
+    means = next((means for sign, means in UNREACHABLE.items() if sign in words), None)
+    return f"{means}. In the original words: {words}" if means else words
+
+
 class ActionModule(ActionBase):
     TRANSFERS_FILES = False
     _requires_connection = True
@@ -29,11 +44,26 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         if not self._is_here(task_vars or {}):
-            return self._execute_module(module_name="mlenv.jupyter.lab_info", task_vars=task_vars)
+            return self._look_there(task_vars)
         _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS)
         result.update(look_at(params, run_command))
         result["failed"] = "msg" in result
         return result
+
+    def _look_there(self, task_vars: dict):
+        """Often the first that is asked of a host: what keeps Ansible from it altogether gets a sentence that says what to do."""
+        try:
+            return self._execute_module(module_name="mlenv.jupyter.lab_info", task_vars=task_vars)
+        except AnsibleConnectionFailure as trouble:
+            raise AnsibleConnectionFailure(why_unreachable(str(trouble))) from trouble
+        except AnsibleError as trouble:
+            become = self._connection.become
+            if become is None or not NOT_BECOME.search(str(trouble)):
+                raise
+            raise AnsibleActionFail(
+                f"{self._get_remote_user()} may not become {become.get_option('become_user') or 'root'} on this host: give it that right, "
+                f"tell its password (--ask-become-pass), or connect as somebody who may. In the original words: {trouble}"
+            ) from trouble
 
     def _is_here(self, task_vars: dict) -> bool:
         """Whether the module would run as this very user, with this very Python and environment."""

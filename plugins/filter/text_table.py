@@ -12,13 +12,18 @@ author:
   - mlenv.jupyter contributors (@mlenv)
 description:
   - Turns a list of dictionaries into lines of text, with the keys of the first one as heads of the columns.
-positional: _input
+positional: _input, notes
 options:
   _input:
     description: Dictionaries with the same keys.
     type: list
     elements: dict
     required: true
+  notes:
+    description: Key of texts that are too long for a column. Those that are not empty follow the table, each after the first cell of its row.
+    type: str
+    default: ""
+    version_added: 0.2.0
 """
 
 EXAMPLES = r"""
@@ -35,13 +40,15 @@ _value:
 """
 
 
-def text_table(rows: list) -> list:
+def text_table(rows: list, notes: str = "") -> list:
     """Dictionaries with the same keys -> lines of text, heads first; no rows, no lines."""
     if not rows:
         return []
-    table = [list(rows[0]), *([str(value) for value in row.values()] for row in rows)]
+    columns = [name for name in rows[0] if name != notes]
+    table = [columns, *([str(row[name]) for name in columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table)]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in table]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in table]
+    return lines + [f"{row[columns[0]]}: {row[notes]}" for row in rows if notes and row[notes]]
 
 
 class FilterModule:

@@ -103,7 +103,7 @@ class Engine:
     """
 
     def __init__(self, run_command, cli: str = "docker", docker_host: str | None = None, **where):
-        self._run_command = run_command
+        self.run_command = run_command
         self.cli = cli
         self._base = [cli]
         options = PODMAN_OPTIONS if os.path.basename(cli).startswith("podman") else DOCKER_OPTIONS
@@ -121,7 +121,7 @@ class Engine:
         """Run the client with these arguments. Raises EngineError if there is no such client."""
         command = [*self._base, *argv]
         try:
-            rc, out, err = self._run_command(command, data=stdin, binary_data=True, handle_exceptions=False)
+            rc, out, err = self.run_command(command, data=stdin, binary_data=True, handle_exceptions=False)
         except OSError as error:
             raise EngineError(f"There is no client {self.cli} on this host that can be run ({error.strerror}): install it, or name another.") from error
         return Result(rc, out, err)

@@ -23,6 +23,7 @@ import stat
 import time
 from importlib.util import find_spec
 
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine, EngineError, engine_trouble
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import parse_probe, probe_command
 from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import EVERYBODY, look_at_sources
@@ -59,6 +60,7 @@ ARGUMENTS = {
     },
     "ca_certificates": TEXT,
     "token": {**TEXT, "no_log": True},
+    "gpus": {"type": "bool", "default": True},
     "wait": {"type": "int", "default": 0},
     "sizes": {"type": "bool", "default": False},
     "log_lines": {"type": "int", "default": 0},
@@ -94,6 +96,7 @@ def read_image(raw: dict) -> dict:
         "path": env.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
         "architecture": raw.get("Architecture", ""),
         "size": raw.get("Size", 0),
+        "cuda": {"version": env.get("CUDA_VERSION", ""), "requires": env.get("NVIDIA_REQUIRE_CUDA", "")},
     }
 
 
@@ -124,6 +127,8 @@ def read_container(container: Container) -> dict:
         "pids": max(host.get("PidsLimit") or 0, 0),
         "restart_policy": (host.get("RestartPolicy") or {}).get("Name") or "no",
         "networks": sorted((raw.get("NetworkSettings") or {}).get("Networks") or {}),
+        "gpus": labels.get(LABEL + "gpus", "").split(",") if labels.get(LABEL + "gpus") else [],
+        "gpu_way": _gpus.read_handover(raw),
         "mounts": {path: mount.get("Name") or mount.get("Source", "") for path, mount in sorted(mounts.items())},
     }
 
@@ -383,6 +388,8 @@ def why_not_ready(params: dict, facts: dict) -> str:
         return f"{lab} does not stay up ({what}): {end}"
     if facts["status"] in (401, 403):
         return f"{lab} runs at {facts['url']}, but does not accept its own token: restart it (lab_state: restarted)."
+    if facts["gpus"]["lost"]:
+        return f"{lab} runs, but without the GPUs that it was given: {facts['gpus']['lost']}."
     if facts["status"]:
         return f"{lab} runs, but {facts['url']} answers {facts['status']}: {end}"
     return f"{lab} runs, but nothing answered at {facts['url'] or 'any published port'} within {params['wait']} s: {end}"
@@ -409,6 +416,9 @@ class Look:
         facts["volume"] = {"exists": False}
         facts["address_here"] = is_of_this_host(self.params["bind_address"])
         facts["hostname"] = socket.gethostname()
+        facts["gpus"] = {**_gpus.NONE, **_gpus.UNSEEN}
+        if self.params["gpus"] and (self.params["docker_host"] or "unix:").startswith("unix:"):  # else the engine is on another host
+            facts["gpus"].update(_gpus.look_at_host(self.engine.run_command, facts["engine"]))
         facts.update(ready=False, status=0, url="", port_holder="", python="", packages={}, lost_mounts=[])
         if facts["engine"]["available"]:
             self._ask_engine(facts)
@@ -416,7 +426,8 @@ class Look:
 
     def _engine(self) -> dict:
         """Whether an engine answers, and what it can do."""
-        facts = {"available": False, "reason": "", "version": "", "runtimes": [], "root_dir": "", "free": -1}
+        facts = {"available": False, "reason": "", "version": "", "runtimes": [], "architecture": "", "root_dir": "", "free": -1}
+        facts.update(default_runtime="", cdi_dirs=[], containers=0, live_restore=False)
         try:
             result = self.engine.run("info", "--format", "{{json .}}")
         except EngineError as trouble:
@@ -428,8 +439,11 @@ class Look:
         if result.rc != 0 or not info.get("ServerVersion"):
             return {**facts, "reason": engine_trouble(self.engine.cli, result.err or "\n".join(info.get("ServerErrors") or []))}
         facts.update(available=True, version=info["ServerVersion"], runtimes=sorted(info.get("Runtimes") or {}))
+        facts["architecture"] = info.get("Architecture", "")
         facts["root_dir"] = info.get("DockerRootDir", "")
         facts["free"] = free_space(facts["root_dir"])
+        facts.update(default_runtime=info.get("DefaultRuntime", ""), cdi_dirs=info.get("CDISpecDirs") or [])
+        facts.update(containers=info.get("ContainersRunning", 0), live_restore=info.get("LiveRestoreEnabled", False))
         return facts
 
     def _ask_engine(self, facts: dict) -> None:
@@ -449,10 +463,15 @@ class Look:
             facts["volume"] = self._volume(volume)
         if self.params["port"] and not (container is not None and _holds(container, self.params)):
             facts["port_holder"] = self._port_holder(container)
+        if facts["gpus"]["devices"]:
+            facts["gpus"]["holders"] = self._gpu_holders()
         if self.params["sizes"]:
             facts["sizes"] = self._sizes(facts, container)
         if container is not None and container.state == "running":
             self._ask_server(facts, container)
+            if self.params["gpus"] and facts["container"]["running"] and facts["container"]["gpu_way"]:
+                facts["gpus"].update(self._gpus_in(container, facts["ready"]))
+                facts["ready"] = facts["ready"] and not facts["gpus"]["lost"]
             facts["python"], facts["packages"] = self._packages(lambda argv, stdin: self.engine.exec(container, *argv, stdin=stdin))
         elif facts["image"]["jupyter"] and self._wanted():
             facts["python"], facts["packages"] = self._packages(self._in_passing(facts))
@@ -496,6 +515,32 @@ class Look:
                     return ""
                 return f"container {name}"
         return find_listener(port, address)
+
+    def _gpu_holders(self) -> list:
+        """Which labs that run were given which GPUs, as their labels tell, and whether for themselves alone."""
+        form = '{{.Names}}\t{{.Label "%sgpus"}}\t{{.Label "%sgpus-exclusive"}}' % (LABEL, LABEL)
+        rows = self.engine.run("ps", "--filter", f"label={LABEL}gpus", "--format", form).out.splitlines()
+        return [{"lab": name, "gpus": gpus.split(","), "exclusive": mark == "true"} for name, gpus, mark in (row.split("\t") for row in rows)]
+
+    def _gpus_in(self, container: Container, ready: bool) -> dict:
+        """The GPUs that a container sees, and why not all that it was given. Only there is the proof: an engine may give none, in silence."""
+        given, facts = read_container(container)["gpus"], {**_gpus.UNSEEN}
+        try:
+            result = self.engine.exec(container, "nvidia-smi", "-L")
+            facts["seen"] = _gpus.read_list(result.out)
+            uuids = [device["uuid"] for device in facts["seen"]]
+            if result.rc != 0 or not uuids:
+                facts["lost"] = f"nvidia-smi in it says: {_gpus.said(result.out + result.err)}"
+            elif set(given) - set(uuids):
+                facts["lost"] = f"nvidia-smi in it does not see {', '.join(uuid for uuid in given if uuid not in uuids)}"
+            elif self.params["wait"] and ready:
+                # Seconds, as frameworks are large: so once, when the lab comes up.
+                framework = facts["framework"] = _gpus.read_framework(self.engine.exec(container, *_gpus.ASK_FRAMEWORK, stdin=_gpus.FRAMEWORK).out)
+                if framework and framework["cuda"] and not framework["devices"]:
+                    facts["lost"] = "{name} {version} in it is made for CUDA {cuda}, and sees no GPU".format(**framework)
+        except EngineError as trouble:
+            facts["lost"] = str(trouble).rstrip(".")
+        return facts
 
     def _token(self, container: Container) -> str:
         """The token that opens the server: from the lab's file, else from the server's own notes (a lab not made by us)."""

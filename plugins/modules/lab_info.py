@@ -148,6 +148,12 @@ options:
       - The wanted token. RV(config_dir) says whether the lab has it.
     type: str
     default: ""
+  gpus:
+    description:
+      - Whether to look at the GPUs of the host and of the lab. Where there is no driver, that costs nothing.
+    type: bool
+    default: true
+    version_added: 0.2.0
   wait:
     description:
       - How long to wait, in seconds, until the lab is ready. V(0) looks once.
@@ -209,10 +215,36 @@ EXAMPLES = r"""
 
 RETURN = r"""
 engine:
-  description: Whether an engine answers, why not, its version and runtimes, where it keeps its data, and how many bytes are free there (V(-1) is unknown).
+  description:
+    - Whether an engine answers, why not, its version, runtimes and processor, where it keeps its data, and how many bytes are free there (V(-1) is unknown).
+    - How many containers run, whether they would outlive the engine (C(live_restore)), and where it reads CDI specifications, if it does.
   returned: always
   type: dict
-  sample: {available: true, reason: "", version: "26.1.5", runtimes: [runc], root_dir: /var/lib/docker, free: 68719476736}
+  sample: {available: true, reason: "", version: "26.1.5", runtimes: [runc], default_runtime: runc, cdi_dirs: [/etc/cdi, /var/run/cdi],
+    architecture: x86_64, containers: 1, live_restore: false, root_dir: /var/lib/docker, free: 68719476736}
+gpus:
+  description:
+    - Of the host, C(driver) is the version of NVIDIA's driver, C(devices) what it drives, C(trouble) why it does not answer, C(card) whether
+      there is a card at all, C(toolkit) the path of C(nvidia-ctk), C(ways) how the engine can hand them over, C(cdi) the names in its CDI
+      specification, C(cdi_stale) whether that is for another driver or other GPUs, C(holders) which running labs have which of them.
+    - Of the lab, C(seen) is what C(nvidia-smi -L) in it shows, C(lost) why that is not what it was given, and, with O(wait), C(framework)
+      what PyTorch or TensorFlow in it says.
+  returned: always
+  type: dict
+  version_added: 0.2.0
+  sample:
+    driver: 570.133.20
+    devices: [{index: "0", uuid: GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f, name: NVIDIA A10, compute: "8.6"}]
+    trouble: ""
+    card: true
+    toolkit: /usr/bin/nvidia-ctk
+    ways: [cdi, runtime]
+    cdi: ["0", all]
+    cdi_stale: false
+    holders: [{lab: jupyter-ds, gpus: [GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f], exclusive: false}]
+    seen: [{index: "0", uuid: GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f, name: NVIDIA A10, compute: ""}]
+    lost: ""
+    framework: {name: PyTorch, version: 2.11.0, cuda: "12.8", devices: 1}
 log:
   description: The last lines of the log, with tokens masked.
   returned: if O(log_lines) is positive, and if the lab did not become ready
@@ -237,10 +269,11 @@ owner:
   type: dict
   sample: {name: alice, uid: 1001, gid: 1001, home: /home/alice, lab_uid: 1001, lab_gid: 1001}
 image:
-  description: Whether the image is on the host, its id, and whether it is a Jupyter image.
+  description: Whether the image is on the host, its id, whether it is a Jupyter image, and what CUDA it says that it is made for.
   returned: always
   type: dict
-  sample: {present: true, jupyter: true, id: "sha256:0123...", path: "/usr/local/bin:/usr/bin", architecture: amd64, size: 900000000}
+  sample: {present: true, jupyter: true, cuda: {version: 12.8.1, requires: ""},
+    id: "sha256:0123...", path: "/usr/local/bin:/usr/bin", architecture: amd64, size: 900000000}
 container:
   description:
     - State, health, restarts, image, settings and mounts of the container.
@@ -312,7 +345,7 @@ status:
   returned: always
   type: int
 ready:
-  description: Whether a person can work in the lab. C(api/status) answered 200 twice, with no restart in between.
+  description: Whether a person can work in the lab. C(api/status) answered 200 twice, with no restart in between, and it sees the GPUs that it was given.
   returned: always
   type: bool
 url:

@@ -13,6 +13,7 @@ import re
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._look import is_loopback
 from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import may_everybody, read_networks
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _gpu_choice
 
 AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?[bkmgt]?", re.IGNORECASE)
 MAPPED = ipaddress.ip_network("::ffff:0:0/96")
@@ -31,6 +32,7 @@ RESERVED = {
     "NB_UID": "lab_owner",
     "NB_UMASK": "lab_umask",
     "NB_USER": "lab_user",
+    "NVIDIA_VISIBLE_DEVICES": "lab_gpus",
 }
 
 
@@ -40,6 +42,7 @@ def refusals(wanted: dict, look: dict) -> list:
     if wanted["state"] in ("started", "restarted"):
         found += [*about_values(wanted), *about_exposure(wanted), *about_sources(wanted, look)]
         found += [*about_files(wanted), *about_image(wanted, look), *about_host(wanted, look)]
+        found += _gpu_choice.refusals(wanted, look)
     elif wanted["state"] == "absent":
         found += about_old_sources(wanted, look)
     return found

@@ -14,3 +14,8 @@ def test_build(flavor):
     run(*playbook)
     again = run(*playbook)
     assert re.search(r"localhost\s+:.*\bchanged=0\b", again)
+
+
+def test_servers():
+    """What the remote servers of the scenarios are made of: made here once, before scenarios that run side by side ask for it."""
+    run("ansible-playbook", "tests/servers/images.yml")

@@ -9,6 +9,7 @@ import re
 
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.filter.lab_refusals import FilterModule
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
 
 refusals = FilterModule().filters()["lab_refusals"]
 
@@ -47,6 +48,8 @@ WANTED = {
     "missing_certificates": [],
     "kernels": [],
     "kernel_texts": [],
+    "gpus": {"host": "lab", "name": "lab", "gpus": "auto", "exclusive": False},
+    "gpu_play": [],
 }
 FILES = {"mode": "files", "certificate": "c.pem", "certificate_file": "", "key": "", "key_file": ""}
 LOOK = {
@@ -61,6 +64,7 @@ LOOK = {
     "port_holder": "",
     "packages": {},
     "sources": {"nft": True, "apt": True, "boot": {"kind": "systemd"}, "left": []},
+    "gpus": {**_gpus.NONE, **_gpus.UNSEEN},
 }
 # On the network, and so with rules.
 OUTSIDE = {"bind_address": "192.0.2.7", "scheme": "https", "allowed_sources": ["192.0.2.0/24"]}

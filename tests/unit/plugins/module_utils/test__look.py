@@ -48,7 +48,8 @@ def binding(port="28888", address="127.0.0.1", inside="8888"):
 )
 def test_image(env, jupyter, path):
     found = _look.read_image({"Id": "sha256:0f", "Config": {"Env": env}, "Architecture": "arm64", "Size": 7})
-    assert found == {"present": True, "id": "sha256:0f", "jupyter": jupyter, "path": path, "architecture": "arm64", "size": 7}
+    cuda = {"version": "", "requires": ""}
+    assert found == {"present": True, "id": "sha256:0f", "jupyter": jupyter, "path": path, "architecture": "arm64", "size": 7, "cuda": cuda}
 
 
 @pytest.mark.parametrize(
@@ -261,11 +262,12 @@ def test_answer_of_a_server(token, base_url, status):
         ({"container": {"exists": True, "running": True, "state": "running", "exit_code": 0, "restarts": 8}}, "does not stay up"),
         ({"status": 403}, "does not accept its own token"),
         ({"status": 500}, "http://127.0.0.1:1/lab answers 500"),
+        ({"gpus": {"lost": "nvidia-smi in it says: No devices were found"}}, "but without the GPUs that it was given: nvidia-smi in it says: No devices"),
         ({"status": 0}, "nothing answered at http://127.0.0.1:1/lab within 30 s"),
         ({"status": 0, "url": ""}, "nothing answered at any published port"),
     ],
 )
 def test_why_not_ready(facts, sentence):
     up = {"exists": True, "running": True, "state": "running", "exit_code": 0, "restarts": 0}
-    facts = {"engine": {"available": True}, "container": up, "status": 0, "url": "http://127.0.0.1:1/lab", **facts}
+    facts = {"engine": {"available": True}, "container": up, "gpus": {"lost": ""}, "status": 0, "url": "http://127.0.0.1:1/lab", **facts}
     assert sentence in _look.why_not_ready({"name": "lab", "wait": 30}, facts)
