@@ -43,6 +43,8 @@ WANTED = {
     "constraints_file": "",
     "ca_certificates": "",
     "missing_certificates": [],
+    "wheels": "",
+    "wheels_dir": "",
     "kernels": [],
     "kernel_texts": [],
 }
@@ -148,6 +150,7 @@ def test_what_works_is_not_refused(wanted):
         ({"user": "alice", "volumes": ["/data:/home/jovyan/data"]}, "but lab_user moves the home to /home/alice"),
         ({"requirements": "r.txt"}, "lab_requirements r.txt is not on the controller"),
         ({"constraints": "c.txt"}, "lab_constraints c.txt is not on the controller"),
+        ({"wheels": "wheels"}, "lab_wheels wheels is not on the controller"),
         ({"missing_certificates": ["/x.crt"]}, "lab_ca_certificates names /x.crt, which is not on the controller"),
         ({"ca_certificates": "nothing"}, "files without a certificate"),
         ({"image": ""}, "No image is named"),
