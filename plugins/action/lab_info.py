@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure, AnsibleError
+from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.mlenv.jupyter.plugins.module_utils._look import ARGUMENTS, look_at
 
@@ -60,10 +60,12 @@ class ActionModule(ActionBase):
             become = self._connection.become
             if become is None or not NOT_BECOME.search(str(trouble)):
                 raise
-            raise AnsibleActionFail(
+            # Returned, not raised: what is raised is beyond failed_when and until.
+            msg = (
                 f"{self._get_remote_user()} may not become {become.get_option('become_user') or 'root'} on this host: give it that right, "
                 f"tell its password (--ask-become-pass), or connect as somebody who may. In the original words: {trouble}"
-            ) from trouble
+            )
+            return {"failed": True, "msg": msg}
 
     def _is_here(self, task_vars: dict) -> bool:
         """Whether the module would run as this very user, with this very Python and environment."""

@@ -106,7 +106,7 @@ class ActionModule(ActionBase):
                 futile = 0 if sent > before else futile + 1
                 if futile == TRIES:
                     raise AnsibleConnectionFailure(f"{os.path.basename(path)} could not be sent to its end, the next run goes on there. {trouble}") from trouble
-                Display().display(f"{self._host}: {os.path.basename(path)} was cut off, trying again", color="yellow")
+                Display().display(f"{self._host}: {os.path.basename(path)} was cut off, and goes on ({trouble})", color="yellow")
                 time.sleep(2**futile - 1)
 
     def _send_rest(self, path: str):

@@ -61,7 +61,7 @@ def row(host: dict, reached: bool) -> dict:
         "host": host.get("ansible_host") or host["inventory_hostname"],
         "state": state,
         "url": url,
-        "why": str(why).removeprefix("Task failed: "),
+        "why": why and f"{host['inventory_hostname']}: {str(why).removeprefix('Task failed: ')}",
     }
 
 

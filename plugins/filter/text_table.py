@@ -20,7 +20,7 @@ options:
     elements: dict
     required: true
   notes:
-    description: Key of texts that are too long for a column. Those that are not empty follow the table, each after the first cell of its row.
+    description: Key of texts that are too long for a column. Those that are not empty follow the table.
     type: str
     default: ""
     version_added: 0.2.0
@@ -48,7 +48,7 @@ def text_table(rows: list, notes: str = "") -> list:
     table = [columns, *([str(row[name]) for name in columns] for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in table]
-    return lines + [f"{row[columns[0]]}: {row[notes]}" for row in rows if notes and row[notes]]
+    return lines + [row[notes] for row in rows if notes and row[notes]]
 
 
 class FilterModule:

@@ -228,6 +228,8 @@ def about_files(wanted: dict):
                 f"lab_{variable} {wanted[variable]} is not on the controller: "
                 "name an existing file, from where Ansible was started, the inventory or the playbook."
             )
+    if wanted["wheels"] and not wanted["wheels_dir"]:
+        yield f"lab_wheels {wanted['wheels']} is not on the controller: name a directory, from where Ansible was started, the inventory or the playbook."
     for kernel, texts in zip(wanted["kernels"], wanted["kernel_texts"]):
         for variable in ("requirements", "constraints"):
             if kernel.get(variable) and not texts[variable].strip():

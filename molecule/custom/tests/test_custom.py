@@ -22,8 +22,9 @@ def test_no_variable_is_left_out():
     with open(os.environ["MOLECULE_FILE"], encoding="utf-8") as file:
         ours = yaml.safe_load(file)["provisioner"]["inventory"]["hosts"]["labs"]["hosts"]["custom"]
     defaults = yaml.safe_load((ROLE / "defaults/main.yml").read_text(encoding="utf-8"))
-    # What a lab cannot have together with these is that of scenarios tls and sources.
-    elsewhere = {"lab_insecure", "lab_tls_dir", "lab_tls_ca_passphrase", "lab_tls_certificate", "lab_tls_key", "lab_token_rotate", "lab_allowed_sources"}
+    # What a lab cannot have together with these is that of scenarios tls, sources and airgap.
+    tls = {"lab_insecure", "lab_tls_dir", "lab_tls_ca_passphrase", "lab_tls_certificate", "lab_tls_key", "lab_token_rotate"}
+    elsewhere = {*tls, "lab_allowed_sources", "lab_wheels"}
     assert set(ours) == set(defaults) - elsewhere
     # The states are scenario lifecycle's.
     assert [name for name in ours if ours[name] == defaults[name]] == ["lab_state"]

@@ -19,3 +19,8 @@ def test_columns_line_up():
 
 def test_no_rows_no_lines():
     assert text_table([]) == []
+
+
+def test_notes_follow_the_table():
+    rows = [{"lab": "alice", "state": "up", "why": ""}, {"lab": "bob", "state": "failed", "why": "bob: No room."}]
+    assert text_table(rows, "why") == ["lab    state", "alice  up", "bob    failed", "bob: No room."]

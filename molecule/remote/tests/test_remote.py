@@ -1,0 +1,182 @@
+"""From bare servers to labs over SSH, whatever is cut off on the way; and what is said of those that cannot work."""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+import testinfra
+from helpers import HOST, STATE, Run, play, wait_until
+
+ROOT = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
+# As people run it: Molecule's own settings are others.
+os.environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
+OUTER, INNER, SMALL = "molecule-remote-outer", "molecule-remote-inner", "molecule-remote-small"
+SECOND = "molecule-remote-second"
+LABS = {OUTER: (OUTER, "jupyter-ds", 28888, "/home/admin"), SECOND: (OUTER, "second", 28889, "/home/admin"), INNER: (INNER, "jupyter-ds", 28888, "/home/guest")}
+
+
+def server(name):
+    return testinfra.get_host(f"docker://{name}")
+
+
+def site(*options, **variables) -> Run:
+    return play(ROOT / "site.yml", *options, **variables)
+
+
+def site_until(task: str, seconds: float, accident, *options: str) -> str:
+    """Run it until that task has run for so long; then comes the accident, which gets the process. Returns what was said."""
+    command = ["ansible-playbook", f"--inventory={STATE / 'inventory'}", *options, str(ROOT / "site.yml")]
+    # With skipped hosts a task is announced when it begins.
+    env = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "true", "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, start_new_session=True) as run:
+        said = []
+        for line in run.stdout:
+            said.append(line)
+            if line.startswith("TASK [") and task in line:
+                time.sleep(seconds)
+                accident(run)
+        out = "".join(said)
+    print(out)
+    assert any(line.startswith("TASK [") and task in line for line in said), "It did not come to that"
+    return out
+
+
+def kill_ansible(run):
+    os.killpg(run.pid, signal.SIGKILL)
+
+
+def power_off(name):
+    HOST.check_output("docker kill %s", name)
+
+
+def power_on(name):
+    HOST.check_output("docker start %s", name)
+    # It may have another address now, as after many a power cut.
+    address = HOST.check_output("docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' %s", name)
+    config = STATE / "ssh_config"
+    config.write_text(re.sub(rf"(Host {name}\n  HostName ).*", rf"\g<1>{address}", config.read_text(encoding="utf-8")), encoding="utf-8")
+    assert wait_until(lambda: ssh(name, "true").rc == 0, 60)
+
+
+def ssh(name, command, *options):
+    return HOST.run(" ".join(["ssh -F %s", *options, "%s %s"]), str(STATE / "ssh_config"), name if "@" in name else f"root@{name}", command)
+
+
+def report(out: str) -> dict:
+    """The table at the end: lab -> its row, and why it is not up."""
+    lines = json.loads(re.search(r'"msg": (\[\s*"lab .*?\])', out, re.DOTALL)[1])
+    rows = {line.split()[0]: line.split() for line in lines[1:] if ": " not in line}
+    return {lab: (*row[1:], next((line.partition(": ")[2] for line in lines if line.startswith(f"{lab}: ")), "")) for lab, row in rows.items()}
+
+
+# The servers are bare. What is cut off in the midst of a phase is brought to its end by a later run.
+
+
+def test_power_fails_while_the_engine_is_installed():
+    def accident(run):
+        power_off(OUTER)
+        kill_ansible(run)
+
+    site_until("Install the distribution's Docker", 8, accident, "--limit", f"{OUTER},{SECOND}")
+    power_on(OUTER)
+    assert server(OUTER).run("docker version").rc != 0
+
+
+def test_ansible_is_killed_while_the_archive_is_sent():
+    out = site_until("Send the archive", 1, kill_ansible, "--limit", f"{OUTER},{SECOND}")
+    assert server(OUTER).run("docker version").rc == 0
+    # Once on a machine, for both of its labs.
+    assert re.findall(r"engine/tasks/install.yml for (.*)", out) == [OUTER]
+    assert re.findall(r"image/tasks/archive.yml for (.*)", out) == [OUTER]
+    part = server(OUTER).check_output("find /var/lib/mlenv-* -name '*.part'")
+    assert server(OUTER).file(part).size > 0
+
+
+def test_power_fails_while_the_image_is_loaded():
+    def accident(run):
+        power_off(OUTER)
+        kill_ansible(run)
+
+    site_until("Ask whether it is done", 3, accident, "--limit", f"{OUTER},{SECOND}")
+    power_on(OUTER)
+
+
+def test_everything_at_once():
+    """One run brings up what can be brought up, and says of the rest why not. In its midst all connections are lost."""
+
+    def accident(_run):
+        server(OUTER).check_output("pkill -f '^sshd(-session)?: .*@'")
+
+    out = site_until("Ask whether it is done", 3, accident)
+    rows = report(out)
+    assert {lab: rows[lab][:3] for lab in LABS} == {
+        OUTER: (OUTER, "up", "http://127.0.0.1:28888/lab"),
+        SECOND: (OUTER, "up", "http://127.0.0.1:28889/lab"),
+        INNER: (INNER, "up", "http://127.0.0.1:28888/lab"),
+    }
+    expected = {
+        "molecule-remote-gone": ("unreachable", "Connection refused"),
+        "molecule-remote-stranger": ("unreachable", "Nobody has vouched for the key of this host yet"),
+        "molecule-remote-guest": ("failed", "guest may not become root on this host"),
+        SMALL: ("failed", "needs about 100.00 TB, but /var/lib/docker on this host has"),
+    }
+    for lab, (state, why) in expected.items():
+        assert rows[lab][1] == state
+        assert why in rows[lab][-1]
+    # Before anything was changed on them.
+    assert not [line for line in out.splitlines() if line.startswith("changed: ") and any(lab in line for lab in expected)]
+
+
+def test_nothing_is_left_to_do():
+    run = site()
+    assert run.changed == []
+    assert {lab: row[1] for lab, row in report(run.out).items() if row[1] == "up"} == dict.fromkeys(LABS, "up")
+
+
+@pytest.mark.parametrize("lab", LABS)
+def test_a_person_can_work_in_it(lab):
+    name, container, port, home = LABS[lab]
+    there = server(name)
+    token = there.check_output("cat %s/.config/mlenv/%s/token", home, container)
+    assert '"started"' in there.check_output("curl -s -H %s http://127.0.0.1:%s/api/status", f"Authorization: token {token}", str(port))
+    assert there.check_output("curl -s -o /dev/null -w '%%{http_code}' http://127.0.0.1:%s/api/status", str(port)) == "403"
+
+
+def test_packages_came_over_the_host_s_own_network():
+    assert server(OUTER).run("docker exec -u 1500 jupyter-ds python -c 'import humanize'").rc == 0
+
+
+@pytest.mark.parametrize("name", [OUTER, INNER])
+def test_nothing_of_the_archive_stays(name):
+    assert server(name).check_output("find /var/lib /var/tmp /tmp /root /home -maxdepth 2 -name 'mlenv-*'") == ""
+
+
+def test_it_went_through_the_jump_host():
+    came_from = ssh(f"root@{INNER}", "echo $SSH_CONNECTION", f"-J root@{OUTER}").stdout.split()[0]
+    assert came_from == HOST.check_output("docker inspect --format '{{.NetworkSettings.IPAddress}}' %s", OUTER)
+
+
+@pytest.mark.parametrize("options", [("--forks", "1"), ("-e", "fleet_serial=1")], ids=lambda options: options[-1])
+def test_fewer_at_a_time(options):
+    run = site("--limit", f"{OUTER},{SECOND},{INNER}", *options)
+    assert (run.rc, run.changed) == (0, [])
+    assert set(report(run.out)) >= set(LABS)
+
+
+def test_without_pipelining(monkeypatch):
+    monkeypatch.setenv("ANSIBLE_PIPELINING", "false")
+    run = site("--limit", OUTER)
+    assert (run.rc, run.changed) == (0, [])
+
+
+def test_status_tells_of_all():
+    run = play(ROOT / "playbooks/status.yml")
+    assert run.rc == 0
+    assert report(run.out)["second"][:3] == (OUTER, "running", "ready")
+    assert "molecule-remote-stranger: Nobody has vouched for the key of this host yet" in run.out
+    assert "molecule-remote-guest: guest may not become root on this host" in run.out
