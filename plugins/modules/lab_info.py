@@ -188,7 +188,9 @@ EXAMPLES = r"""
 
 RETURN = r"""
 engine:
-  description: Whether an engine answers, why not, its version, runtimes and processor, where it keeps its data, and how many bytes are free there (V(-1) is unknown).
+  description:
+    - Whether an engine answers, why not, its version, runtimes and the host's processor, where it keeps its data, and how many bytes are
+      free there (V(-1) is unknown).
   returned: always
   type: dict
   sample: {available: true, reason: "", version: "26.1.5", runtimes: [runc], architecture: x86_64, root_dir: /var/lib/docker, free: 68719476736}
