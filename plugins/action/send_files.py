@@ -63,9 +63,7 @@ class ActionModule(ActionBase):
             self._ask(f"cd {shlex.quote(self._dest)} && rm -f -- {' '.join(map(shlex.quote, others))}")
         needed = sum(os.path.getsize(path) - found.get((path, "part"), (0, ""))[0] for path in missing)
         if missing and left < needed:
-            raise AnsibleActionFail(
-                f"{args['src']} needs {size(needed)} more in {self._dest} of the host, which has {size(left)} left: make room there."
-            )
+            raise AnsibleActionFail(f"{args['src']} needs {size(needed)} more in {self._dest} of the host, which has {size(left)} left: make room there.")
         result["bytes"] = sum(self._send(path) for path in missing)
         return result
 

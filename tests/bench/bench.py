@@ -3,7 +3,7 @@
 All contestants of a contest are measured in turn, round after round, so that a slow minute of the machine is everybody's.
 Printed are medians and their ratios with the goal beside them. A time is never a reason to fail; a command that fails is.
 
-Usage: python tests/bench/bench.py [--rounds N] [--image NAME] [warm] [cold] [install] [again] [pip]
+Usage: python tests/bench/bench.py [--rounds N] [--image NAME] [warm] [cold] [install] [again] [pip] [fleet]
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import subprocess
 import sys
 import tempfile
 import time
+
+import fleet
 
 HERE = pathlib.Path(__file__).resolve().parent
 PACKAGES = ["scikit-learn", "pandas", "matplotlib", "seaborn", "xgboost-cpu", "lightgbm"]
@@ -171,6 +173,10 @@ class Bench:
         show("container_pip, nothing to do, to ansible.builtin.pip over docker_api", cost["container_pip, 3"] / cost["ansible.builtin.pip, 3"], 0.33)
         show("container_pip, 1,000 satisfied requirements, to 1", cost["container_pip, 1000"] / cost["container_pip, 1"], 1.5)
 
+    def fleet(self) -> None:
+        """Many servers over SSH: 1, 4 and 16 labs, 5 and 25 forks."""
+        fleet.measure(self.image, self.rounds, self.directory)
+
 
 def remove(name: str) -> None:
     """Remove a container and its volume, there or not."""
@@ -180,14 +186,14 @@ def remove(name: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("contests", nargs="*", metavar="CONTEST", help="warm, cold, install, again, pip; all without one")
+    parser.add_argument("contests", nargs="*", metavar="CONTEST", help="warm, cold, install, again, pip, fleet; all without one")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--image", default="mlenv-test:minimal")
     options = parser.parse_args()
     directory = pathlib.Path(tempfile.mkdtemp(prefix="mlenv-bench-"))
     bench = Bench(options.image, options.rounds, directory)
     try:
-        for contest in options.contests or ["warm", "cold", "install", "again", "pip"]:
+        for contest in options.contests or ["warm", "cold", "install", "again", "pip", "fleet"]:
             method = getattr(bench, contest)
             print(f"{contest}: {method.__doc__}", flush=True)
             method()

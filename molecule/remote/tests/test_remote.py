@@ -17,7 +17,11 @@ ROOT = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 os.environ["ANSIBLE_CONFIG"] = str(ROOT / "ansible.cfg")
 OUTER, INNER, SMALL = "molecule-remote-outer", "molecule-remote-inner", "molecule-remote-small"
 SECOND = "molecule-remote-second"
-LABS = {OUTER: (OUTER, "jupyter-ds", 28888, "/home/admin"), SECOND: (OUTER, "second", 28889, "/home/admin"), INNER: (INNER, "jupyter-ds", 28888, "/home/guest")}
+LABS = {
+    OUTER: (OUTER, "jupyter-ds", 28888, "/home/admin"),
+    SECOND: (OUTER, "second", 28889, "/home/admin"),
+    INNER: (INNER, "jupyter-ds", 28888, "/home/guest"),
+}
 
 
 def server(name):
@@ -33,7 +37,9 @@ def site_until(task: str, seconds: float, accident, *options: str) -> str:
     command = ["ansible-playbook", f"--inventory={STATE / 'inventory'}", *options, str(ROOT / "site.yml")]
     # With skipped hosts a task is announced when it begins.
     env = {**os.environ, "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0", "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "true", "PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, start_new_session=True) as run:
+    with subprocess.Popen(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, text=True, start_new_session=True
+    ) as run:
         said = []
         for line in run.stdout:
             said.append(line)
