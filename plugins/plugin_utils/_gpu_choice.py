@@ -258,7 +258,7 @@ def variant_for(variants: list, gpus: dict) -> str:
         old_card = made_for >= 13 and compute and min(compute) < OLDEST_COMPUTE_13
         if version(gpus["driver"]) >= version(OLDEST_DRIVER[made_for]) and not old_card:
             fit.append(name)
-    return max(fit, key=lambda name: version(name), default="")
+    return max(fit, key=version, default="")
 
 
 def refusals(wanted: dict, look: dict):
