@@ -167,6 +167,21 @@ def test_rotation_logs_everybody_out():
     assert converge("--limit", SELF.name).changed == []
 
 
+def test_a_page_from_elsewhere():
+    """Opened in the browser of somebody who is logged in, it can neither read, nor start something, nor talk to a kernel, nor show the lab as its own."""
+    session = login(SELF, "password", SELF.token)
+    foreign = {"Origin": "https://elsewhere.example.com", "Referer": "https://elsewhere.example.com/"}
+    answer = session.open(urllib.request.Request(SELF.url + "api/status", headers=foreign), timeout=10)
+    assert answer.headers["Access-Control-Allow-Origin"] is None
+    assert "frame-ancestors 'self'" in answer.headers["Content-Security-Policy"]
+    socket_wanted = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
+    status, kernel = SELF.ask("api/kernels", data={})
+    assert status == 201
+    for path, data, headers in [("api/terminals", b"{}", {}), (f"api/kernels/{kernel['id']}/channels", None, socket_wanted)]:
+        with pytest.raises(urllib.error.HTTPError, match="403"):
+            session.open(urllib.request.Request(SELF.url + path, data, foreign | headers), timeout=10)
+
+
 def test_password():
     """Our own, and none else; its hash is in a file for the server alone, and nowhere in what is said of it."""
     made = SELF.run("python3", "-c", "from jupyter_server.auth import passwd; print(passwd('correct horse'))").stdout.strip()
