@@ -1,5 +1,6 @@
 """Who trusts the CA is content, work is possible, nothing is said in clear, and certificates change under a running lab."""
 
+import http.client
 import json
 import pathlib
 import re
@@ -171,15 +172,29 @@ def test_a_page_from_elsewhere():
     """Opened in the browser of somebody who is logged in, it can neither read, nor start something, nor talk to a kernel, nor show the lab as its own."""
     session = login(SELF, "password", SELF.token)
     foreign = {"Origin": "https://elsewhere.example.com", "Referer": "https://elsewhere.example.com/"}
-    answer = session.open(urllib.request.Request(SELF.url + "api/status", headers=foreign), timeout=10)
-    assert answer.headers["Access-Control-Allow-Origin"] is None
-    assert "frame-ancestors 'self'" in answer.headers["Content-Security-Policy"]
-    socket_wanted = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA=="}
-    status, kernel = SELF.ask("api/kernels", data={})
-    assert status == 201
-    for path, data, headers in [("api/terminals", b"{}", {}), (f"api/kernels/{kernel['id']}/channels", None, socket_wanted)]:
-        with pytest.raises(urllib.error.HTTPError, match="403"):
-            session.open(urllib.request.Request(SELF.url + path, data, foreign | headers), timeout=10)
+    page = session.open(urllib.request.Request(SELF.url + "lab", headers=foreign), timeout=10)
+    assert page.headers["Access-Control-Allow-Origin"] is None
+    assert "frame-ancestors 'self'" in page.headers["Content-Security-Policy"]
+    for path, data in [("api/status", None), ("api/terminals", b"{}")]:
+        with pytest.raises(urllib.error.HTTPError, match="40[34]"):
+            session.open(urllib.request.Request(SELF.url + path, data, foreign), timeout=10)
+    _status, kernel = SELF.ask("api/kernels", data={})
+    assert talks(session, kernel["id"], SELF.url.rstrip("/")) == 101
+    assert talks(session, kernel["id"], foreign["Origin"]) == 403
+
+
+def talks(session, kernel: str, origin: str) -> int:
+    """What a page of that origin is answered if it wants a websocket to a kernel, in the browser of that session."""
+    (jar,) = [handler.cookiejar for handler in session.handlers if isinstance(handler, urllib.request.HTTPCookieProcessor)]
+    headers = {
+        **{"Origin": origin, "Cookie": "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)},
+        **{"Connection": "Upgrade", "Upgrade": "websocket", "Sec-WebSocket-Version": "13", "Sec-WebSocket-Key": "A" * 22 + "=="},
+    }
+    link = http.client.HTTPSConnection("127.0.0.1", PORTS[SELF.name], timeout=10, context=ssl._create_unverified_context())
+    link.request("GET", f"/api/kernels/{kernel}/channels", headers=headers)
+    status = link.sock.recv(12)
+    link.close()
+    return int(status[9:12])
 
 
 def test_password():
