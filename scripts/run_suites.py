@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 RESULTS = pathlib.Path("build/results")
+REPORT_LINES = 12
 
 
 @dataclass
@@ -36,19 +37,22 @@ class Count:
         return f"{self.passed} passed, {self.failed} failed, {self.skipped} skipped"
 
 
-def count(folder: pathlib.Path) -> Count:
-    """What the JUnit files in this folder say."""
-    total = Count()
-    for path in folder.rglob("*.xml"):
+def read(folder: pathlib.Path) -> tuple:
+    """What the JUnit files in this folder say: how many tests, and of each that failed its name and how its report ends."""
+    total, failures = Count(), []
+    for path in sorted(folder.rglob("*.xml")):
         for case in ElementTree.parse(path).getroot().iter("testcase"):
-            kinds = {child.tag for child in case}
-            if kinds & {"failure", "error"}:
+            outcomes = {child.tag: child for child in case}
+            failure = outcomes.get("failure", outcomes.get("error"))
+            if failure is not None:
                 total.failed += 1
-            elif "skipped" in kinds:
+                report = (failure.text or failure.get("message", "")).rstrip().splitlines()
+                failures.append("\n    ".join([f"{path.relative_to(RESULTS)}: {case.get('name')}", *report[-REPORT_LINES:]]))
+            elif "skipped" in outcomes:
                 total.skipped += 1
             else:
                 total.passed += 1
-    return total
+    return total, failures
 
 
 @dataclass
@@ -58,6 +62,7 @@ class Row:
     suite: str
     seconds: float
     count: Count
+    failures: list
 
 
 def run(suite: str) -> Row:
@@ -68,13 +73,13 @@ def run(suite: str) -> Row:
     with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace") as make:
         for line in make.stdout:
             print(f"{suite:<11} | {line}", end="", flush=True)
-    result = count(folder)
+    result, failures = read(folder)
     broke_silently = make.returncode != 0 and not result.failed
     ran_nothing = result == Count()
     if broke_silently or ran_nothing:
-        print(f"Suite {suite} {'ran nothing' if ran_nothing else 'failed outside its tests'} (make said {make.returncode})", flush=True)
+        failures.append(f"{suite}: {'ran nothing' if ran_nothing else 'failed outside its tests'} (make said {make.returncode})")
         result.failed += 1
-    return Row(suite, time.monotonic() - began, result)
+    return Row(suite, time.monotonic() - began, result, failures)
 
 
 def run_lane(lane: str) -> list:
@@ -88,6 +93,10 @@ def main() -> int:
         with ThreadPoolExecutor(len(lanes)) as side_by_side:
             for done in side_by_side.map(run_lane, lanes):
                 rows += done
+    # Thousands of lines lie between a failure and the end, where people look.
+    for row in rows:
+        for failure in row.failures:
+            print(f"\nFAILED {failure}")
     print(f"\n{'suite':<14} seconds")
     for row in rows:
         print(f"{row.suite:<14} {row.seconds:7.0f}   {row.count}")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from checkout import RESULTS, ROOT, run
 
-SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
+# Those that take minutes go first, so that none of them is left alone at the end.
+LONG = ["lifecycle", "remote", "gpu", "sources", "drift", "airgap", "kernels", "check", "engine"]
+SCENARIOS = sorted((path.parent.name for path in ROOT.glob("molecule/*/molecule.yml")), key=lambda name: (name not in LONG, name))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
