@@ -35,8 +35,8 @@ lab: setup ## From nothing to an open page (more: make lab ARGS="-e lab_port=900
 
 # ---- Tests. Every suite is a run of pytest, so that each can be run alone (make unit ARGS="-k names") and all are counted.
 SUITES := lint gates unit sanity importer image contract molecule integration matrix e2e
-# Two phases, each with two lanes side by side, one of which makes the images first. What uses the lab of the default name is in one lane.
-PHASES := 'image contract | lint gates unit sanity importer' 'molecule matrix e2e | integration'
+# Two phases, each with two lanes side by side, the first of which makes the images. What uses the lab of the default name is in one lane.
+PHASES := 'image contract | lint gates unit sanity importer' 'molecule | integration matrix e2e'
 PYTEST = $(VENV)/bin/python -m pytest -v --tb=short --rootdir=. -p no:cacheprovider --junitxml=build/results/$@/pytest.xml \
 	-o "pythonpath=tests .ansible/collections" -o empty_parameter_set_mark=fail_at_collect $(ARGS)
 .PHONY: test tools bench screenshot $(SUITES)
@@ -67,13 +67,13 @@ contract: export MLENV_IMAGE ?= mlenv-test:minimal
 contract: ## An image behaves as Jupyter Docker Stacks do (another: make contract MLENV_IMAGE=name)
 	$(PYTEST) -n 4 tests/contract
 
-molecule: ## Every scenario (one: make molecule ARGS="-k default")
+molecule: ## Every scenario but default (one: make molecule ARGS="-k tls")
 	$(PYTEST) -n 3 --maxschedchunk=1 tests/suites/test_molecule.py
 
 integration: ## container_pip against real containers
 	$(PYTEST) tests/suites/test_integration.py
 
-matrix: ## The oldest and the newest Ansible that we support
+matrix: ## The oldest and the newest Ansible that we support, with scenario default
 	$(PYTEST) tests/suites/test_matrix.py
 
 e2e: ## A real browser on a real lab

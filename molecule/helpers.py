@@ -140,8 +140,8 @@ def converge(*options: str, **variables) -> Run:
     return run
 
 
-def wait_until(holds, seconds: float = 30) -> bool:
-    """Whether something comes to hold in that time."""
+def wait_until(holds, seconds: float = 120) -> bool:
+    """Whether something comes to hold in that time, which is long: machines for tests are busy."""
     end = time.monotonic() + seconds
     while not holds():
         if time.monotonic() > end:

@@ -39,6 +39,15 @@ def run(*argv: str | pathlib.Path, cwd: pathlib.Path = ROOT, **env: str) -> str:
     return done.stdout
 
 
+def run_scenario(tool, name: str, report: str) -> None:
+    """Run a scenario by Molecule, which `tool` starts. Its own tests are counted: build/results/`report`.xml."""
+    path = RESULTS / f"{report}.xml"
+    path.unlink(missing_ok=True)
+    tool("molecule", "test", "--scenario-name", name, MOLECULE_GLOB="molecule/*/molecule.yml", PYTEST_ADDOPTS=f"--junitxml={path}")
+    # Molecule is content with a scenario that has no tests. We are not.
+    assert path.exists(), f"Scenario {name} has no tests"
+
+
 def real_copy(collections: pathlib.Path) -> pathlib.Path:
     """Copy the project to where ansible-test insists on finding it: a real directory, not a link. Returns it."""
     root = collections / "ansible_collections"

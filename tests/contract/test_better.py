@@ -103,6 +103,12 @@ def test_packages_fit_together(run):
     assert "No broken requirements" in run(command=["pip", "check"]).stdout
 
 
+def test_a_start_pays_for_nothing_that_could_be_done_before(run):
+    """No parser of web addresses is made each time that a server starts, and pip need not compile itself each time that it is called."""
+    script = "import jupyterlab.labapp, os, pip, sys; print('rfc3987_syntax' in sys.modules, os.path.exists(pip.__cached__))"
+    assert run(command=["python", "-c", script]).stdout.split() == ["False", "True"]
+
+
 SCIPY = ["numpy", "pandas", "scipy", "sklearn", "matplotlib.pyplot", "seaborn", "dask.array", "dask.dataframe", "dask.distributed", "ipympl", "ipywidgets"]
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from checkout import ROOT, files, run
+from checkout import ROOT, files, run, run_scenario
 
 
 @dataclass(frozen=True)
@@ -71,4 +71,4 @@ def test_units(end):
 
 
 def test_default_scenario(end):
-    end.run("molecule", "test", "--scenario-name", "default", MOLECULE_GLOB="molecule/*/molecule.yml")
+    run_scenario(end.run, "default", f"matrix/default-{end.name}")

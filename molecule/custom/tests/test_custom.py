@@ -121,7 +121,7 @@ def test_environment():
 
 def test_secret_environment():
     assert LAB.ask("api/terminals", data={})[0] == 200
-    assert wait_until(lambda: SECRET in LAB.run("sh", "-c", "cat /proc/[0-9]*/environ | tr '\\0' '\\n'").stdout.splitlines(), 10)
+    assert wait_until(lambda: SECRET in LAB.run("sh", "-c", "cat /proc/[0-9]*/environ | tr '\\0' '\\n'").stdout.splitlines())
     assert not [item for item in LAB.inspect["Config"]["Env"] if item.startswith("HF_TOKEN")]
 
 

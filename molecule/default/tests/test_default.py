@@ -48,7 +48,7 @@ def test_settings_of_the_container():
 
 
 def test_health():
-    assert wait_until(lambda: LAB.health == "healthy", 60)
+    assert wait_until(lambda: LAB.health == "healthy")
 
 
 @pytest.mark.parametrize(("token", "status"), [(None, 200), ("wrong-token-of-some-length", 403), ("", 403)])

@@ -66,7 +66,7 @@ def power_on(name):
     address = HOST.check_output("docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' %s", name)
     config = STATE / "ssh_config"
     config.write_text(re.sub(rf"(Host {name}\n  HostName ).*", rf"\g<1>{address}", config.read_text(encoding="utf-8")), encoding="utf-8")
-    assert wait_until(lambda: ssh(name, "true").rc == 0, 60)
+    assert wait_until(lambda: ssh(name, "true").rc == 0)
 
 
 def ssh(name, command, *options):

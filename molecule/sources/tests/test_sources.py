@@ -114,13 +114,13 @@ def test_who_goes_to_the_container_itself():
 
 def test_what_is_not_for_the_lab_passes():
     """Its port on another address, and from one container to another, which the host's bridge shows to the rules, too."""
-    listen = "import socket; server = socket.create_server(('', 28842)); server.accept()"
+    listen = "import socket; server = socket.create_server(('', 28842))\nwhile True: server.accept()"
     call = "import socket, sys; socket.create_connection((sys.argv[1], 28842), timeout=5)"
     run = "docker run --detach --rm --name molecule-sources-peer --entrypoint python3 mlenv-test:minimal -c %s"
     HOST.check_output(run, listen)
     address = HOST.check_output("docker container inspect --format '{{.NetworkSettings.IPAddress}}' molecule-sources-peer")
     try:
-        assert wait_until(lambda: LAB.run("python3", "-c", call, address).rc == 0, 10)
+        assert wait_until(lambda: LAB.run("python3", "-c", call, address).rc == 0)
     finally:
         HOST.run("docker rm --force molecule-sources-peer")
 
@@ -229,12 +229,12 @@ def test_host_with_systemd():
     assert BOOTED.run("systemctl is-enabled nftables").stdout.strip() == "disabled"
     assert play(SYSTEMD).changed == []
     HOST.check_output("docker restart --time 20 molecule-sources-systemd")
-    assert wait_until(rules_there, 60)
+    assert wait_until(rules_there)
     assert play(SYSTEMD).changed == []
     BOOTED.check_output("systemctl start nftables")
     for flush in ("restart", "reload"):
         BOOTED.check_output("systemctl %s nftables", flush)
-        assert wait_until(rules_there, 10)
+        assert wait_until(rules_there)
     before = reloads()
     everybody = {"sources_wanted": EVERYBODY}
     assert play(SYSTEMD, **everybody).changed == REMOVED
