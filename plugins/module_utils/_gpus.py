@@ -22,6 +22,7 @@ UNSEEN = {"seen": [], "lost": "", "framework": {}}
 PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/usr/lib/wsl/lib"])
 FIELDS = ("index", "uuid", "name", "driver_version", "compute_cap", "mig.mode.current")
 CDI_KIND = "nvidia.com/gpu"
+CDI_DIRS = ("/etc/cdi", "/var/run/cdi")
 VERSION = re.compile(r"\b[0-9]{3,}\.[0-9]+(?:\.[0-9]+)?\b")
 
 # What the lab's framework says of its GPUs: "name|version|CUDA it was built for|how many it sees". Read by python3 in the lab.
@@ -194,9 +195,11 @@ def find_ways(engine: dict, gpus: dict, pid_file: str = "/var/run/docker.pid") -
     # The specification lists the driver's files, whose names have its version.
     stale = bool(ours) and bool(gpus["driver"]) and gpus["driver"] not in ours[-1]
     known = all(device["index"] in names or device["uuid"] in names for device in gpus["devices"])
-    if names and known and not stale:
+    podman = engine["kind"] == "podman"
+    # Before 5.0 what came through Podman's Docker-compatible interface was left out, in silence.
+    if names and known and not stale and not (podman and int(engine["version"].partition(".")[0] or 0) < 5):
         ways.append("cdi")
-    if _older(shutil.which("nvidia-container-runtime-hook", path=PLACES), pid_file):
+    if not podman and _older(shutil.which("nvidia-container-runtime-hook", path=PLACES), pid_file):
         ways.append("device_requests")
     if "nvidia" in engine["runtimes"]:
         ways.append("runtime")

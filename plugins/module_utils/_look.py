@@ -75,6 +75,11 @@ LABEL = "mlenv.jupyter."
 CERTIFICATE = "server.pem"  # with its private key
 SERVER_CONFIG = ("jupyter_server_config.json", "jupyter_server_config.py")
 
+NO_ENGINE = {
+    **{"available": False, "reason": "", "kind": "", "version": "", "runtimes": [], "default_runtime": "", "cdi_dirs": [], "limits": []},
+    **{"architecture": "", "containers": 0, "live_restore": False, "root_dir": "", "free": -1, "rootless": False, "socket": ""},
+}
+
 # Where distributions keep what the host itself trusts.
 CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem")
 
@@ -85,13 +90,57 @@ IMAGE_UID, IMAGE_GID = 1000, 100
 # -- What an engine says, under the names that we use -------------------------------------------------------------
 
 
-def read_image(raw: dict) -> dict:
-    """``image inspect`` -> what the role must know of an image. A Jupyter image is one that sets NB_USER."""
+def read_engine(info: dict) -> dict:
+    """``info`` of either client -> what the role must know of the engine."""
+    if "host" in info:
+        return _read_podman(info)
+    limits = {"memory": "MemoryLimit", "cpus": "CpuCfsQuota", "pids": "PidsLimit"}
+    return {
+        "kind": "docker",
+        "version": info["ServerVersion"],
+        "runtimes": sorted(info.get("Runtimes") or {}),
+        "default_runtime": info.get("DefaultRuntime", ""),
+        "cdi_dirs": info.get("CDISpecDirs") or [],
+        "architecture": info.get("Architecture", ""),
+        "containers": info.get("ContainersRunning", 0),
+        "live_restore": info.get("LiveRestoreEnabled", False),
+        "root_dir": info.get("DockerRootDir", ""),
+        "limits": [name for name, word in limits.items() if info.get(word, True)],
+    }
+
+
+def _read_podman(info: dict) -> dict:
+    """Podman has neither a daemon that containers depend on, nor runtimes to choose from."""
+    host, store = info["host"], info.get("store") or {}
+    socket_path = re.sub("^unix://", "", (host.get("remoteSocket") or {}).get("path", ""))
+    controllers = host.get("cgroupControllers")
+    names = {"memory": "memory", "cpus": "cpu", "pids": "pids"}
+    return {
+        "kind": "podman",
+        "version": info["version"]["Version"],
+        "cdi_dirs": list(_gpus.CDI_DIRS),
+        "architecture": host.get("arch", ""),
+        "containers": (store.get("containerStore") or {}).get("running", 0),
+        "live_restore": True,
+        "root_dir": store.get("graphRoot", ""),
+        "rootless": (host.get("security") or {}).get("rootless", False),
+        "socket": socket_path if os.path.exists(socket_path) else "",
+        "limits": [name for name, controller in names.items() if controllers is None or controller in controllers],
+    }
+
+
+def read_image(raw: dict, reference: str = "") -> dict:
+    """``image inspect`` -> what the role must know of an image. A Jupyter image is one that sets NB_USER.
+
+    name: how the engine's interface knows it. Podman's takes no short names, as its client does.
+    """
     config = raw.get("Config") or {}
     env = dict(item.partition("=")[::2] for item in config.get("Env") or [])
+    tags = raw.get("RepoTags") or []
     return {
         "present": True,
         "id": raw["Id"],
+        "name": reference if reference in tags else next((tag for tag in tags if tag.endswith("/" + reference)), reference),
         "jupyter": "NB_USER" in env,
         "path": env.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
         "architecture": raw.get("Architecture", ""),
@@ -404,14 +453,16 @@ class Look:
     def __init__(self, engine: Engine, params: dict):
         self.engine = engine
         self.params = params
+        self.kind = ""  # of the engine: docker or podman
 
     def gather(self) -> dict:
         facts = {"owner": find_owner(self.params["owner"]), "euid": os.geteuid(), "engine": self._engine()}
+        self.kind = facts["engine"]["kind"]
         home = facts["owner"]["home"]
         facts["work_dir"] = find_path(self.params["work_dir"], home) if self.params["work_dir"] else None
         facts["config_dir"] = self._config_dir(home)
         facts["ca_bundle"] = self._ca_bundle()
-        facts["image"] = {"present": False, "jupyter": False, "id": "", "path": ""}
+        facts["image"] = {"present": False, "jupyter": False, "id": "", "path": "", "name": self.params["image"]}
         facts["container"] = {"exists": False, "running": False, "state": "absent", "managed": False, "health": "none"}
         facts["volume"] = {"exists": False}
         facts["address_here"] = is_of_this_host(self.params["bind_address"])
@@ -426,8 +477,7 @@ class Look:
 
     def _engine(self) -> dict:
         """Whether an engine answers, and what it can do."""
-        facts = {"available": False, "reason": "", "version": "", "runtimes": [], "architecture": "", "root_dir": "", "free": -1}
-        facts.update(default_runtime="", cdi_dirs=[], containers=0, live_restore=False)
+        facts = {**NO_ENGINE}
         try:
             result = self.engine.run("info", "--format", "{{json .}}")
         except EngineError as trouble:
@@ -436,14 +486,10 @@ class Look:
             info = json.loads(result.out)
         except ValueError:
             info = {}
-        if result.rc != 0 or not info.get("ServerVersion"):
+        if result.rc != 0 or not (info.get("ServerVersion") or info.get("version")):
             return {**facts, "reason": engine_trouble(self.engine.cli, result.err or "\n".join(info.get("ServerErrors") or []))}
-        facts.update(available=True, version=info["ServerVersion"], runtimes=sorted(info.get("Runtimes") or {}))
-        facts["architecture"] = info.get("Architecture", "")
-        facts["root_dir"] = info.get("DockerRootDir", "")
+        facts.update(read_engine(info), available=True)
         facts["free"] = free_space(facts["root_dir"])
-        facts.update(default_runtime=info.get("DefaultRuntime", ""), cdi_dirs=info.get("CDISpecDirs") or [])
-        facts.update(containers=info.get("ContainersRunning", 0), live_restore=info.get("LiveRestoreEnabled", False))
         return facts
 
     def _ask_engine(self, facts: dict) -> None:
@@ -451,7 +497,7 @@ class Look:
         if reference:
             found = self.engine.run("image", "inspect", reference)
             if found.rc == 0:
-                facts["image"] = read_image(json.loads(found.out)[0])
+                facts["image"] = read_image(json.loads(found.out)[0], reference)
         container = self.engine.inspect(name) if name else None
         if container is not None:
             facts["container"] = read_container(container)
@@ -507,7 +553,9 @@ class Look:
     def _port_holder(self, container: Container | None) -> str:
         """Who but this lab holds its port, in words; "" if it is free."""
         port, address = self.params["port"], self.params["bind_address"]
-        result = self.engine.run("ps", "--filter", f"publish={port}", "--format", "{{.Names}}\t{{.Ports}}")
+        # Docker writes a range of ports as one, and Podman knows no such filter.
+        publishing = [] if self.kind == "podman" else ["--filter", f"publish={port}"]
+        result = self.engine.run("ps", *publishing, "--format", "{{.Names}}\t{{.Ports}}")
         for line in result.out.splitlines():
             name, _sep, ports = line.partition("\t")
             if f":{port}->" in ports and _same_address(ports, port, address):
@@ -595,7 +643,7 @@ class Look:
 
     def bridges(self) -> list:
         """The host's names of the networks that the lab joins, those that are there already."""
-        default = "podman" if os.path.basename(self.engine.cli).startswith("podman") else "bridge"
+        default = "podman" if self.kind == "podman" else "bridge"
         found = self.engine.run("network", "inspect", *(self.params["networks"] or [default]))
         return sorted(filter(None, map(read_bridge, json.loads(found.out or "[]"))))
 
@@ -634,6 +682,8 @@ class Look:
         home, volume, owner = self.params["home"], facts["volume"], facts["owner"]
         options = ["--rm", "--interactive", "--network=none", "--env", f"HOME={home}"]
         options += ["--user", f"{owner['lab_uid']}:{owner['lab_gid']}", "--group-add", str(IMAGE_GID)]
+        if facts["engine"]["rootless"]:
+            options.append("--userns=keep-id")
         if volume["exists"]:
             options += ["--volume", f"{volume['name']}:{home}/.local:ro"]
 

@@ -53,8 +53,14 @@ def about_engine(wanted: dict, look: dict):
         yield f"lab_name {wanted['name']} is no name for a container: begin with a letter or digit, and use letters, digits, dots, dashes and underscores."
     if wanted["check_mode"]:
         return  # check mode runs to the end on a bare host
-    if not look["engine"]["available"]:
-        yield look["engine"]["reason"]
+    engine = look["engine"]
+    if not engine["available"]:
+        yield engine["reason"]
+    elif engine["kind"] == "podman" and not engine["socket"]:
+        yield (
+            "Podman answers on this host, but not at the socket through which it speaks as Docker does: "
+            f"run role mlenv.jupyter.engine with engine_kind podman, or systemctl {'--user ' if engine['rootless'] else ''}enable --now podman.socket."
+        )
     if not look["requests"]:
         yield (
             "The modules of community.docker need the Python library requests where Ansible runs its modules on this host: "
@@ -275,8 +281,17 @@ def _place(where: str, wanted: dict) -> str:
 def about_host(wanted: dict, look: dict):
     """What else is on the host, in the lab's way."""
     container, work_dir, uid = look["container"], look["work_dir"], look["owner"]["lab_uid"]
+    for limit, value in (("memory", wanted["memory"]), ("cpus", wanted["cpus"])):
+        if value and look["engine"]["available"] and limit not in look["engine"]["limits"]:
+            yield f"lab_{limit} is {value}, but the engine of this host cannot limit that (its cgroup controllers are not there): leave lab_{limit} out."
     if container["exists"] and not container["managed"] and not container["jupyter"]:
         yield f"Container {wanted['name']} exists and is no Jupyter lab: give the lab another lab_name, or remove that container."
+    owner = look["owner"]
+    if look["engine"]["rootless"] and owner["uid"] != look["euid"]:
+        yield (
+            f"Podman without root can give files to nobody but the user that runs it, and the lab is to belong to {owner['name']}: "
+            "leave lab_owner out and connect as that user, or run the play with become."
+        )
     if not look["address_here"]:
         yield f"lab_bind_address {wanted['bind_address']} is no address of this host: use 127.0.0.1, or one that it has."
     if look["port_holder"]:

@@ -28,6 +28,7 @@ WANTED = {
     "base_url": "/",
     "user": "jovyan",
     "memory": "",
+    "cpus": 0.0,
     "pids": 16384,
     "sudo": True,
     "read_only_image": False,
@@ -54,11 +55,12 @@ WANTED = {
     "gpu_play": [],
 }
 FILES = {"mode": "files", "certificate": "c.pem", "certificate_file": "", "key": "", "key_file": ""}
+ENGINE = {"available": True, "reason": "", "kind": "docker", "socket": "", "rootless": False, "limits": ["memory", "cpus", "pids"]}
 LOOK = {
-    "engine": {"available": True, "reason": ""},
+    "engine": ENGINE,
     "requests": True,
     "euid": 0,
-    "owner": {"name": "alice", "lab_uid": 1001, "lab_gid": 1001},
+    "owner": {"name": "alice", "uid": 1001, "lab_uid": 1001, "lab_gid": 1001},
     "image": {"present": True, "jupyter": True},
     "container": {"exists": False, "managed": False, "jupyter": False},
     "work_dir": {"path": "/home/alice/work", "type": "absent", "uid": None},
@@ -194,7 +196,7 @@ def test_value_that_cannot_work(wanted, sentence):
 @pytest.mark.parametrize(
     ("look", "sentence"),
     [
-        ({"engine": {"available": False, "reason": "No engine answers."}}, "No engine answers."),
+        ({"engine": {**ENGINE, "available": False, "reason": "No engine answers."}}, "No engine answers."),
         ({"requests": False}, "need the Python library requests"),
         ({"image": {"present": False, "jupyter": False}}, "is not on this host: run role mlenv.jupyter.image"),
         ({"image": {"present": True, "jupyter": False}}, "is not a Jupyter image"),
@@ -268,14 +270,14 @@ def test_kernels(kernels, texts, kernel_look, sentences):
 
 
 def test_check_mode_runs_to_the_end_on_a_bare_host():
-    bare = {"engine": {"available": False, "reason": "No engine answers."}, "requests": False, "image": {"present": False, "jupyter": False}}
+    bare = {"engine": {**ENGINE, "available": False, "reason": "No engine answers."}, "requests": False, "image": {"present": False, "jupyter": False}}
     assert said({"check_mode": True}, **bare) == []
 
 
 @pytest.mark.parametrize("state", ["stopped", "absent"])
 def test_a_lab_that_shall_not_run_needs_its_name_and_an_engine_alone(state):
     assert said({"state": state, "image": "", "port": 0, "token": "short"}, port_holder="process nginx (pid 1)") == []
-    assert said({"state": state}, engine={"available": False, "reason": "No engine answers."}) == ["No engine answers."]
+    assert said({"state": state}, engine={**ENGINE, "available": False, "reason": "No engine answers."}) == ["No engine answers."]
     assert len(said({"state": state, "name": "my lab"})) == 1
 
 

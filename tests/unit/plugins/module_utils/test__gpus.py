@@ -40,7 +40,7 @@ devices:
 - name: all
 kind: nvidia.com/gpu
 """
-ENGINE = {"cdi_dirs": [], "runtimes": ["runc"], "version": "26.1.5"}
+ENGINE = {"kind": "docker", "cdi_dirs": [], "runtimes": ["runc"], "version": "26.1.5"}
 
 
 def test_query():

@@ -49,7 +49,7 @@ def binding(port="28888", address="127.0.0.1", inside="8888"):
 def test_image(env, jupyter, path):
     found = _look.read_image({"Id": "sha256:0f", "Config": {"Env": env}, "Architecture": "arm64", "Size": 7})
     cuda = {"version": "", "requires": ""}
-    assert found == {"present": True, "id": "sha256:0f", "jupyter": jupyter, "path": path, "architecture": "arm64", "size": 7, "cuda": cuda}
+    assert found == {"present": True, "id": "sha256:0f", "name": "", "jupyter": jupyter, "path": path, "architecture": "arm64", "size": 7, "cuda": cuda}
 
 
 @pytest.mark.parametrize(
