@@ -681,9 +681,10 @@ class Look:
         """Run the probe in a container that is gone afterwards, on the packages volume read-only, with no network."""
         home, volume, owner = self.params["home"], facts["volume"], facts["owner"]
         options = ["--rm", "--interactive", "--network=none", "--env", f"HOME={home}"]
-        options += ["--user", f"{owner['lab_uid']}:{owner['lab_gid']}", "--group-add", str(IMAGE_GID)]
-        if facts["engine"]["rootless"]:
-            options.append("--userns=keep-id")
+        if facts["engine"]["rootless"]:  # as role lab has it
+            options += [f"--userns=keep-id:uid={IMAGE_UID},gid={IMAGE_GID}", "--user", f"{IMAGE_UID}:{IMAGE_GID}"]
+        else:
+            options += ["--user", f"{owner['lab_uid']}:{owner['lab_gid']}", "--group-add", str(IMAGE_GID)]
         if volume["exists"]:
             options += ["--volume", f"{volume['name']}:{home}/.local:ro"]
 

@@ -218,10 +218,12 @@ engine:
   description:
     - Whether an engine answers, why not, its version, runtimes and processor, where it keeps its data, and how many bytes are free there (V(-1) is unknown).
     - How many containers run, whether they would outlive the engine (C(live_restore)), and where it reads CDI specifications, if it does.
+    - C(kind) is V(docker) or V(podman), C(limits) what the host lets it limit, and C(rootless) whether Podman runs without root.
+      C(socket) is where Podman speaks as Docker does, and empty if it does not.
   returned: always
   type: dict
-  sample: {available: true, reason: "", version: "26.1.5", runtimes: [runc], default_runtime: runc, cdi_dirs: [/etc/cdi, /var/run/cdi],
-    architecture: x86_64, containers: 1, live_restore: false, root_dir: /var/lib/docker, free: 68719476736}
+  sample: {available: true, reason: "", kind: docker, version: "26.1.5", runtimes: [runc], default_runtime: runc, cdi_dirs: [/etc/cdi, /var/run/cdi],
+    limits: [memory, cpus, pids], rootless: false, socket: "", architecture: x86_64, containers: 1, live_restore: false, root_dir: /var/lib/docker, free: 68719476736}
 gpus:
   description:
     - Of the host, C(driver) is the version of NVIDIA's driver, C(devices) what it drives, C(trouble) why it does not answer, C(card) whether
@@ -269,10 +271,10 @@ owner:
   type: dict
   sample: {name: alice, uid: 1001, gid: 1001, home: /home/alice, lab_uid: 1001, lab_gid: 1001}
 image:
-  description: Whether the image is on the host, its id, whether it is a Jupyter image, and what CUDA it says that it is made for.
+  description: Whether the image is on the host, its id, C(name), as the engine calls it, whether it is a Jupyter image, and what CUDA it says that it is made for.
   returned: always
   type: dict
-  sample: {present: true, jupyter: true, cuda: {version: 12.8.1, requires: ""},
+  sample: {present: true, name: "quay.io/jupyter/scipy-notebook:2026-11-16", jupyter: true, cuda: {version: 12.8.1, requires: ""},
     id: "sha256:0123...", path: "/usr/local/bin:/usr/bin", architecture: amd64, size: 900000000}
 container:
   description:

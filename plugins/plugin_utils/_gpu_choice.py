@@ -167,15 +167,10 @@ def choose(lab: dict, play: list, look: dict) -> dict:
     if not found:
         return {**nothing, "note": "It has no GPU: other labs have all of them for themselves alone"}
     if not gpus["ways"]:
-        why = "cannot hand them over, as the NVIDIA Container Toolkit is not set up"
-        if gpus["cdi_stale"]:
-            why = "has its CDI specification made for another driver"
+        why, what = _why_no_way(gpus, look["engine"])
         if wanted != "auto" or container.get("gpus"):
-            raise Refused(
-                f"Lab {lab['name']} wants GPUs, but the engine of this host {why}: "
-                "run role mlenv.jupyter.engine as root (engine_nvidia), or set lab_gpus to none."
-            )
-        return {**nothing, "note": f"It has no GPU: the engine {why} (engine_nvidia in role mlenv.jupyter.engine)"}
+            raise Refused(f"Lab {lab['name']} wants GPUs, but the engine of this host {why}: {what}, or set lab_gpus to none.")
+        return {**nothing, "note": f"It has no GPU: the engine {why} ({what})"}
     # A lab that sees its GPUs is not made anew because the engine has learnt a better way.
     way = container.get("gpu_way", "") if container.get("gpu_way") in gpus["ways"] and not gpus["lost"] else gpus["ways"][0]
     uuids = [device["uuid"] for device in found]
@@ -200,6 +195,16 @@ def _why_none(gpus: dict) -> tuple:
         driver = f"NVIDIA's driver {gpus['driver']} on this host does" if gpus["driver"] else "NVIDIA's driver on this host does"
         return f"{driver} not answer (nvidia-smi: {gpus['trouble'].rstrip('.')})", "restart the host if the driver was updated, or install it anew"
     return "the NVIDIA card of this host has no driver", "install NVIDIA's driver"
+
+
+def _why_no_way(gpus: dict, engine: dict) -> tuple:
+    """Why the engine cannot hand over the GPUs that the host has, and what to do about it."""
+    if engine.get("kind") == "podman" and version(engine["version"]) < (5,):
+        return f"is Podman {engine['version']}, which hands over no GPU through its socket", "use Podman 5.0 or later"
+    role = "run role mlenv.jupyter.engine as root (engine_nvidia)"
+    if gpus["cdi_stale"]:
+        return "has its CDI specification made for another driver", role
+    return "cannot hand them over, as the NVIDIA Container Toolkit is not set up", role
 
 
 # -- Whether the image can be used with them ------------------------------------------------------------------------

@@ -197,6 +197,8 @@ def test_value_that_cannot_work(wanted, sentence):
     ("look", "sentence"),
     [
         ({"engine": {**ENGINE, "available": False, "reason": "No engine answers."}}, "No engine answers."),
+        ({"engine": {**ENGINE, "kind": "podman", "rootless": True}, "euid": 1001}, "systemctl --user enable --now podman.socket"),
+        ({"engine": {**ENGINE, "rootless": True}}, "Podman without root can give files to nobody but the user that runs it"),
         ({"requests": False}, "need the Python library requests"),
         ({"image": {"present": False, "jupyter": False}}, "is not on this host: run role mlenv.jupyter.image"),
         ({"image": {"present": True, "jupyter": False}}, "is not a Jupyter image"),
@@ -214,6 +216,12 @@ def test_value_that_cannot_work(wanted, sentence):
 def test_host_on_which_it_cannot_work(look, sentence):
     [only] = said({"requirements": "r.txt", "requirements_file": "/etc/r.txt"}, **look)
     assert sentence in only
+
+
+@pytest.mark.parametrize("wanted", [{"memory": "1g"}, {"cpus": 1.5}])
+def test_host_that_cannot_limit(wanted):
+    [only] = said(wanted, engine={**ENGINE, "limits": []})
+    assert "but the engine of this host cannot limit that" in only
 
 
 @pytest.mark.parametrize(

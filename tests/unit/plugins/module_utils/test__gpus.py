@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 
@@ -242,6 +243,13 @@ def test_cdi(specs, text, driver, ways, stale):
     (specs / "other.yaml").write_text("kind: vendor.com/device\n")
     found = _gpus.find_ways({**ENGINE, "cdi_dirs": [str(specs / "none"), str(specs)]}, {"driver": driver, "devices": [A10, T4]})
     assert (found["ways"], found["cdi_stale"]) == (ways, stale)
+
+
+@pytest.mark.parametrize(("version", "ways"), [("5.4.2", ["cdi"]), ("4.3.1", [])])
+def test_podman_knows_cdi_alone(tmp_path, version, ways):
+    (tmp_path / "nvidia.json").write_text(json.dumps({"kind": "nvidia.com/gpu", "devices": [{"name": "0"}]}), encoding="utf-8")
+    engine = {**ENGINE, "kind": "podman", "version": version, "runtimes": [], "cdi_dirs": [str(tmp_path)]}
+    assert _gpus.find_ways(engine, {"driver": "", "devices": [A10]})["ways"] == ways
 
 
 def test_cdi_that_the_engine_does_not_know(specs):

@@ -271,3 +271,45 @@ def test_why_not_ready(facts, sentence):
     up = {"exists": True, "running": True, "state": "running", "exit_code": 0, "restarts": 0}
     facts = {"engine": {"available": True}, "container": up, "gpus": {"lost": ""}, "status": 0, "url": "http://127.0.0.1:1/lab", **facts}
     assert sentence in _look.why_not_ready({"name": "lab", "wait": 30}, facts)
+
+
+# -- Podman's words ---------------------------------------------------------------------------------------------------
+
+PODMAN = {
+    "host": {
+        "arch": "amd64",
+        "cgroupControllers": ["cpu", "memory", "pids"],
+        "remoteSocket": {"path": "/nowhere/podman.sock", "exists": True},
+        "security": {"rootless": True},
+    },
+    "store": {"graphRoot": "/home/alice/.local/share/containers/storage", "containerStore": {"number": 3, "running": 2}},
+    "version": {"Version": "5.4.2"},
+}
+
+
+def test_podman(tmp_path):
+    found = _look.read_engine(PODMAN)
+    assert (found["kind"], found["version"], found["rootless"], found["containers"]) == ("podman", "5.4.2", True, 2)
+    assert found["limits"] == ["memory", "cpus", "pids"]
+    assert found["socket"] == ""  # nobody listens there
+    (tmp_path / "podman.sock").touch()
+    host = {**PODMAN["host"], "cgroupControllers": [], "remoteSocket": {"path": f"unix://{tmp_path}/podman.sock"}}
+    found = _look.read_engine({**PODMAN, "host": host})
+    assert (found["socket"], found["limits"]) == (f"{tmp_path}/podman.sock", [])
+
+
+@pytest.mark.parametrize(("says", "limits"), [({}, ["memory", "cpus", "pids"]), ({"PidsLimit": False, "MemoryLimit": True}, ["memory", "cpus"])])
+def test_what_docker_can_limit(says, limits):
+    assert _look.read_engine({"ServerVersion": "26.1.5", **says})["limits"] == limits
+
+
+@pytest.mark.parametrize(
+    ("tags", "name"),
+    [
+        (["localhost/team/lab:1"], "localhost/team/lab:1"),
+        (["example.com/other:2", "team/lab:1", "localhost/team/lab:1"], "team/lab:1"),
+        (None, "team/lab:1"),
+    ],
+)
+def test_name_of_an_image(tags, name):
+    assert _look.read_image({"Id": "0f", "RepoTags": tags}, "team/lab:1")["name"] == name

@@ -225,6 +225,7 @@ HAS = {"gpus": ["GPU-0"], "gpu_way": "cdi"}
         ("auto", look(HAS, **BROKEN), "does not answer"),
         ("all", look(**NO_WAY), "cannot hand them over, as the NVIDIA Container Toolkit is not set up: run role mlenv.jupyter.engine as root"),
         ("all", look(**NO_WAY, cdi_stale=True), "has its CDI specification made for another driver"),
+        ("all", look(engine={"kind": "podman", "version": "4.3.1"}, **NO_WAY), "is Podman 4.3.1, which hands over no GPU through its socket: use Podman 5.0"),
         ("auto", look(HAS, **NO_WAY), "cannot hand them over"),
         ("two", LOOK, "lab_gpus two is nothing that can be had"),
         (4, LOOK, "lab_gpus asks for 4 GPUs"),
