@@ -223,7 +223,8 @@ engine:
   returned: always
   type: dict
   sample: {available: true, reason: "", kind: docker, version: "26.1.5", runtimes: [runc], default_runtime: runc, cdi_dirs: [/etc/cdi, /var/run/cdi],
-    limits: [memory, cpus, pids], rootless: false, socket: "", architecture: x86_64, containers: 1, live_restore: false, root_dir: /var/lib/docker, free: 68719476736}
+    limits: [memory, cpus, pids], rootless: false, socket: "", architecture: x86_64, containers: 1, live_restore: false,
+    root_dir: /var/lib/docker, free: 68719476736}
 gpus:
   description:
     - Of the host, C(driver) is the version of NVIDIA's driver, C(devices) what it drives, C(trouble) why it does not answer, C(card) whether
@@ -271,7 +272,8 @@ owner:
   type: dict
   sample: {name: alice, uid: 1001, gid: 1001, home: /home/alice, lab_uid: 1001, lab_gid: 1001}
 image:
-  description: Whether the image is on the host, its id, C(name), as the engine calls it, whether it is a Jupyter image, and what CUDA it says that it is made for.
+  description:
+    - Whether the image is on the host, its id, C(name), as the engine calls it, whether it is a Jupyter image, and what CUDA it says that it is made for.
   returned: always
   type: dict
   sample: {present: true, name: "quay.io/jupyter/scipy-notebook:2026-11-16", jupyter: true, cuda: {version: 12.8.1, requires: ""},

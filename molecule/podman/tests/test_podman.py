@@ -134,7 +134,8 @@ def test_limits_and_networks():
 def plug_in(name):
     """NVIDIA's driver with a GPU, and its Container Toolkit: stand-ins."""
     there = server(name)
-    there.check_output("mkdir -p /usr/lib/nvidia/gpus && echo 570.133.20 > /usr/lib/nvidia/driver && echo %s > /usr/lib/nvidia/gpus/0", f"0,{GPU},NVIDIA A10,8.6")
+    there.check_output("mkdir -p /usr/lib/nvidia/gpus && echo 570.133.20 > /usr/lib/nvidia/driver")
+    there.check_output("echo %s > /usr/lib/nvidia/gpus/0", f"0,{GPU},NVIDIA A10,8.6")
     for source, target in (("nvidia-smi", "/usr/bin/nvidia-smi"), ("toolkit.py", "/usr/lib/nvidia/toolkit.py")):
         HOST.check_output("docker cp %s %s", str(STAND_INS / source), f"{name}:{target}")
     there.check_output("printf '#!/bin/sh\\nexec python3 /usr/lib/nvidia/toolkit.py nvidia-ctk \"$@\"\\n' > /usr/bin/nvidia-ctk && chmod +x /usr/bin/nvidia-*")
