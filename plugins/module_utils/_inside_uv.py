@@ -46,10 +46,11 @@ def pip_settings():
     return settings
 
 
-def can_stand_in(job):
-    """Whether uv would do the same as pip here: options, lines and settings that only pip knows make it pip's work."""
-    lines = all(KNOWN_LINES.match(line) for line in job.requirements if line.startswith("-"))
-    return not job.options and lines and all(name in HARMLESS or name in TRANSLATED for name in pip_settings())
+def only_pip_knows(job):
+    """Options, lines and settings of pip that uv would pass over, so that it could not do the same."""
+    lines = [line for line in job.requirements if line.startswith("-") and not KNOWN_LINES.match(line)]
+    settings = [f"its setting {name}" for name in pip_settings() if name not in HARMLESS and name not in TRANSLATED]
+    return [*job.options, *lines, *settings]
 
 
 def lines_of(settings, requirements):
@@ -104,6 +105,7 @@ def uv_install(job, uv):
 
 def lend_metadata(visible, site):
     """Directories of metadata alone, with files that are links: uv may remove them, and reaches nothing through them."""
+    os.makedirs(site, exist_ok=True)
     for dist in visible.values():
         folder = os.path.join(site, f"{dist.name.replace('-', '_')}-{dist.version}.dist-info")
         os.makedirs(folder)

@@ -62,7 +62,10 @@ class Wanted:
 
     def applies(self, extras=()):
         """Whether its marker is true here, for a package that was asked for with these extras."""
-        return self.marker is None or any(self.marker.evaluate({"extra": extra}) for extra in extras or ("",))
+        try:
+            return self.marker is None or any(self.marker.evaluate({"extra": extra}) for extra in extras or ("",))
+        except ValueError as error:  # it compares what has no order
+            raise Malformed(f"its marker means nothing here: {error}") from error
 
 
 def is_reference(text):
@@ -141,6 +144,14 @@ def pinned(dist):
     vcs = record.get("vcs_info")
     url = f"{vcs['vcs']}+{record['url']}@{vcs['commit_id']}" if vcs else record["url"]
     return f"{dist.name} @ {url}" + (f"#subdirectory={record['subdirectory']}" if record.get("subdirectory") else "")
+
+
+def cannot_be_hashed(wanted):
+    """Whether it is a directory, or a commit of version control, which has a hash of its own."""
+    if not wanted.url:
+        return False
+    kind, _slashes, path = plain(wanted.url).partition("://")
+    return kind == "file" and os.path.isdir(path) or re.match(r"(git|hg|svn|bzr)\+[^#]+@[0-9a-f]{40}(#|$)", wanted.url) is not None
 
 
 def archive_hashes(record):

@@ -88,6 +88,10 @@ class Wish:
         )
 
     @property
+    def migrates(self) -> bool:
+        return self.migrate and self.state in _inside_change.MIGRATING
+
+    @property
     def pip_decides(self) -> bool:
         """Whether something may be to do although every requirement holds."""
         return self.state in ("latest", "forcereinstall") or any(option.partition("=")[0] in DECISIVE for option in self.pip_options)
@@ -199,7 +203,7 @@ def ensure(packages: Packages, wish: Wish, check: bool) -> dict:
             packages.mend(found)
     elif broken:
         result["warnings"].append(f"{len(broken)} paths of its user packages are broken or not the user's own, such as {broken[0]}: repair mends that.")
-    if found["older"] and not wish.migrate:
+    if found["older"] and not wish.migrates:
         pythons = ", ".join(found["older"])
         result["warnings"].append(f"Packages of Python {pythons} are left, which {found['python']} does not see: migrate installs them again.")
     if not found["seen"]:
@@ -208,7 +212,7 @@ def ensure(packages: Packages, wish: Wish, check: bool) -> dict:
         return outcome(result, {})
     answer = packages.change(request)
     told = what_was_said(answer)
-    result.update(migrated=answer["migrated"], changed=found["kernel_differs"])
+    result.update(migrated=answer["migrated"], changed=found["kernel_differs"] or found["interrupted"])
     return {**outcome(result, differences(answer)), "restart_recommended": answer["restart"], "installer": answer.get("installer"), **told}
 
 
@@ -246,7 +250,7 @@ def inform(packages: Packages, index: list, options: dict) -> dict:
 
 
 def nothing_to_do(wish: Wish, found: dict, check: bool) -> bool:
-    if wish.pip_decides or found["interrupted"] or (wish.migrate and found["older"]):
+    if wish.pip_decides or found["interrupted"] or (wish.migrates and found["older"]):
         return False
     return found["satisfied"] and (check or not found["unmarked"])
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -130,6 +131,15 @@ def test_what_was_asked_for_by_name_is_no_orphan(lab):
     assert not lab.files()
 
 
+def test_no_list_of_files_is_made_for_a_mark(lab):
+    lab.change("tw-a==2.0")
+    (record,) = lab.base.rglob("tw_b-*/RECORD")
+    record.unlink()
+    assert lab.look("tw-b")["unmarked"] == []
+    lab.change("tw-b")
+    assert not record.exists()
+
+
 def test_exact(lab):
     lab.change("tw-a==1.0", "tw-files", "tw-odd-name")
     wanted = {"tw-a": "2.0", "tw-b": "1.5", "tw-files": "2.0"}
@@ -140,6 +150,16 @@ def test_exact(lab):
     assert lab.packages == wanted
     assert lab.change("tw-b", state="exact")["after"] == {"tw-b": "1.5"}
     assert lab.change(state="exact")["after"] == {}
+
+
+def test_exact_without_dependencies(lab):
+    for names, wanted in (
+        (["tw-a==2.0"], {"tw-a": "2.0"}),
+        (["tw-a==2.0", "tw-b==1.0"], {"tw-a": "2.0", "tw-b": "1.0"}),
+        (["tw-a"], {"tw-a": "2.0", "tw-b": "1.0"}),
+    ):
+        assert lab.change(*names, state="exact", pip_options=["--no-deps"], no_deps=True)["after"] == wanted
+        assert lab.look(*names, state="exact", no_deps=True)["satisfied"]
 
 
 def test_exact_refuses_what_it_cannot_follow(lab):
@@ -171,7 +191,8 @@ def test_without_packaging_nothing_is_guessed(lab, tmp_path, state):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise ImportError('broken')")
     lab.environment["PYTHONPATH"] = str(tmp_path) + os.pathsep + lab.environment["PYTHONPATH"]
-    assert "has no pip, nor `packaging`" in lab.change("tw-a", state=state)["error"]
+    assert "has no pip, nor `packaging`" in lab.change("tw-a", state=state, autoremove=True)["error"]
+    assert lab.look("tw-a", state=state, autoremove=True)["user_packages"] == {"tw-a": "1.0"}
 
 
 def test_latest_upgrades_what_is_named_only(lab):
@@ -250,6 +271,37 @@ def test_a_failed_migration_keeps_the_old_tree(lab):
     assert lab.files() == before
 
 
+@pytest.mark.parametrize("state", ["absent", "forcereinstall"])
+def test_a_state_that_brings_nothing_along_keeps_the_old_tree(lab, state):
+    lab.change("tw-a==1.0", "tw-files==1.0")
+    next(lab.base.glob("lib/python3.*")).rename(lab.base / "lib" / "python3.1")
+    before = lab.files()
+    answer = lab.change("tw-b", migrate=True, state=state)
+    assert (answer["migrated"], before.items() - lab.files().items()) == ({}, set())
+
+
+def test_exact_migrates_to_what_it_names(lab):
+    lab.change("tw-a==1.0", "tw-files==1.0")
+    next(lab.base.glob("lib/python3.*")).rename(lab.base / "lib" / "python3.1")
+    assert lab.change("tw-a", migrate=True, state="exact")["after"] == {"tw-a": "1.0"}
+    assert not (lab.base / "lib" / "python3.1").exists()
+
+
+def test_migrate_beside_hashes_and_a_package_without_a_list_of_its_files(lab, wheels):
+    lab.change("tw-files==1.0")
+    (site,) = lab.base.glob("lib/python3.*/site-packages")
+    (site / "tw_server-1.0-py3.1.egg-info").write_text("Metadata-Version: 1.0\nName: tw-server\nVersion: 1.0\n")
+    site.parent.rename(lab.base / "lib" / "python3.1")
+    hashed = f"tw-b==1.5 --hash=sha256:{hash_of(wheels / 'tw_b-1.5-py3-none-any.whl')}"
+    for check in (True, False):
+        assert lab.change(hashed, migrate=True, check=check)["after"] == {"tw-b": "1.5", "tw-files": "1.0", "tw-server": "1.0"}
+    assert not (lab.base / "lib" / "python3.1").exists()
+
+
+def hash_of(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def test_leftovers_and_foreign_files_are_seen_and_mended(lab):
     lab.change("tw-a==1.0")
     site = next(lab.base.glob("lib/python3.*/site-packages"))
@@ -290,6 +342,26 @@ def test_image_package_is_protected(lab):
     assert answer["restart"]
 
 
+@pytest.mark.parametrize("name", ["{}", "traitlets @ file://{}"])
+def test_a_direct_reference_with_the_images_version_is_refused(lab, tmp_path, name):
+    wheel = wheelhouse.Wheel("traitlets", "5.14.3").write(tmp_path)
+    for check in (True, False):
+        answer = lab.change(name.format(wheel), check=check)
+        assert answer["error"].startswith(f"file://{wheel} would hide the image's own traitlets, which its server needs")
+    assert lab.packages == {}
+    assert lab.change(name.format(wheel), protect_image=False)["after"] == {"traitlets": "5.14.3"}
+
+
+def test_what_the_server_needs_through_an_extra_is_protected(lab, tmp_path):
+    image = tmp_path / "image"
+    for name, version, needs in (("events", "1.0", ('schema; extra == "format"',)), ("notebook", "7.0", ("events[format]",)), ("schema", "2.0", ())):
+        folder = image / f"{name}-{version}.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(wheelhouse.Wheel(name, version, needs + ("odd (>dev)",)).metadata())
+    lab.environment["PYTHONPATH"] += os.pathsep + str(image)
+    assert "schema==1.0 conflicts with the image's own schema 2.0" in lab.change("schema==1.0")["error"]
+
+
 def test_package_that_the_server_does_not_need_may_be_named_in_another_version(lab):
     assert lab.change("tw-spare==1.0")["after"] == {"tw-spare": "1.0"}
 
@@ -319,6 +391,27 @@ def test_timeout_leaves_no_process(lab):
     assert lab.packages == {}
     left = subprocess.run(["pgrep", "-f", str(lab.base / _inside_installed.OWN_DIRECTORY)], capture_output=True, text=True, check=False)
     assert left.stdout == ""
+
+
+def test_check_leaves_nothing_behind_at_its_timeout(lab, tmp_path):
+    lab.environment["TMPDIR"] = str(tmp_path / "tmp")
+    os.mkdir(lab.environment["TMPDIR"])
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip" / "__init__.py").write_text("")
+    (tmp_path / "pip" / "__main__.py").write_text("import time; time.sleep(600)")
+    lab.environment["PYTHONPATH"] = str(tmp_path) + os.pathsep + lab.environment["PYTHONPATH"]
+    assert "did not end within 1 s" in lab.change("tw-a", timeout=1, check=True)["error"]
+    assert os.listdir(lab.environment["TMPDIR"]) == []
+
+
+def test_check_foretells_also_the_end_of_what_was_interrupted(lab):
+    lab.change("tw-a==1.0")
+    own = lab.base / _inside_installed.OWN_DIRECTORY
+    (own / "stage").mkdir()
+    (lab.base / "lib").rename(own / "stage" / "lib")  # killed between taking out and moving in
+    (own / _inside_installed.JOURNAL).write_text('{"removing": false}')
+    answers = [lab.change("tw-a==1.0", check=check) for check in (True, False)]
+    assert [(answer["before"], answer["after"]) for answer in answers] == [({}, {"tw-a": "1.0"})] * 2
 
 
 def test_two_at_once_wait_for_each_other(lab):
@@ -407,6 +500,11 @@ def test_uv_keeps_to_pips_settings_and_not_to_its_own(uv_lab, tmp_path, monkeypa
     uv_lab.environment["PIP_CONFIG_FILE"] = str(tmp_path / "pip.conf")
     for installer in ("uv", "pip"):
         assert uv_lab.change("tw-a", installer=installer, check=True)["installed"] == {"tw-a": "1.1"}
+
+
+@pytest.mark.parametrize(("names", "options", "what"), [(["--pre", "tw-a"], [], "--pre"), (["tw-a"], ["--no-deps"], "--no-deps")])
+def test_uv_alone_refuses_what_it_would_pass_over(uv_lab, names, options, what):
+    assert f"uv cannot do what pip does with {what}" in uv_lab.change(*names, pip_options=options, installer="uv")["error"]
 
 
 @pytest.mark.parametrize("content", ["garbage", "#!/no/such/interpreter\n"])

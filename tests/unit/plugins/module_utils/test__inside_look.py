@@ -124,6 +124,13 @@ def test_a_need_that_follows_no_rule_is_one_for_any_version(base):
     assert look(base, "old[x]")["missing"] == ["b (needed by old)"]
 
 
+def test_a_marker_that_means_nothing_here(base):
+    (malformed,) = look(base, "a; os_name ~= 'posix'")["malformed"]
+    assert malformed["why"].startswith("its marker means nothing here: ")
+    base.add("a", "1", ["b; os_name ~= 'posix'"])
+    assert look(base, "a")["missing"] == ["b (needed by a)"]
+
+
 GIT = {"url": "https://example.com/r.git", "vcs_info": {"vcs": "git", "requested_revision": "main", "commit_id": "c0ffee"}}
 
 

@@ -142,8 +142,7 @@ def test_nearest_versions(requirement, expected):
         ("x: NameResolutionError(\"HTTPSConnection(host='example.com', port=443)", "example.com:443 cannot be reached from the container"),
         ("host='example.com', port=443): SSLError(SSLCertVerificationError", "example.com:443 shows a certificate that the container does not trust"),
         (
-            "WARNING: The repository located at example.com is not a trusted or secure host and is being ignored.\n"
-            "ERROR: No matching distribution found for a",
+            "WARNING: The repository located at example.com is not a trusted or secure host and is being ignored.\nERROR: No matching distribution found for a",
             "pip does not ask example.com over plain HTTP: use HTTPS, or set PIP_TRUSTED_HOST=example.com in the container",
         ),
         ("ERROR: Cannot find command 'git' - do you have 'git' installed and in your PATH?", "the image has no git, which this requirement needs"),
