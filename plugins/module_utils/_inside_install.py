@@ -63,16 +63,24 @@ def without_credentials(lines):
     """The lines with the credentials of their URLs taken out, and these as the text of a netrc file.
 
     In a URL they would be in the arguments of what pip starts to build a package, for everybody to see.
-    What a netrc cannot say (an odd character, a second password for the same host) stays where it was.
+    What a netrc cannot say, such as a second password for the same host, stays where it was.
     """
     machines, plain = {}, []
     for line in lines:
-        for match in re.finditer(r"(?<![+\w])https?://([^/@\s:]+):([^/@\s]+)@([^/:\s]+)", line):
-            login, password = (unquote(part) for part in match.groups()[:2])
-            if re.fullmatch(r"[\w.+~!$%&*=?^-]+", login + password) and machines.setdefault(match.group(3), (login, password)) == (login, password):
-                line = line.replace(match.group(0), match.group(0).replace(f"{match.group(1)}:{match.group(2)}@", ""))
+        for match in re.finditer(r"(?<![+\w])(https?://)([^/@\s:]+)(?::([^/@\s]*))?@([^/:\s]+)", line):
+            scheme, login, password, host = match.groups()
+            words = (netrc_word(unquote(login)), netrc_word(unquote(password or "")))
+            if all(words) and machines.setdefault(host, words) == words:
+                line = line.replace(match.group(0), scheme + host)
         plain.append(line)
     return plain, "".join(f"machine {host} login {login} password {password}\n" for host, (login, password) in machines.items())
+
+
+def netrc_word(text):
+    """The text as this Python's netrc reads it, and pip with it; empty if that cannot be said."""
+    if sys.version_info >= (3, 11):
+        return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+    return text if re.fullmatch("[!-~]+", text) else ""
 
 
 def environment_for(job, netrc, **more):
@@ -164,7 +172,7 @@ class Job:
         wanted = request["index_lines"] + lines
         self.indexes = [line.split(maxsplit=1)[1] for line in wanted if re.match(r"--(extra-)?index-url https?://", line)]
         self.requirements, netrc = without_credentials(wanted)
-        self.netrc = netrc + own_netrc() if netrc else ""
+        self.netrc = own_netrc() + "\n" + netrc if netrc else ""  # of two for one host, the last one counts
         self.proxy, self.ca_certificates = request["proxy"], request["ca_certificates"]
         self.constraints = [text for _where, text in request["constraints"]] + list(bounds)
         self.base, self.stage, self.visible, self.upgrade = base, stage, visible, upgrade

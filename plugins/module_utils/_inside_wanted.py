@@ -50,6 +50,8 @@ class Wanted:
 
     def read_reference(self, packaging):
         url, marker = split_marker(self.text)
+        if url.startswith("~"):
+            raise ValueError("pip does not know what ~ is: write the full path")
         self.url, _bracket, extras = re.sub(r"(\[[^\[\]]*\])$", r" \1", url).partition(" [")
         self.name, self.specifier = canonical(fragment(self.url).get("egg", "").partition("[")[0]), None
         self.extras = {part.strip() for part in extras.rstrip("]").split(",") if part.strip()}
@@ -112,7 +114,7 @@ def plain(url):
     """A URL for comparison: without credentials, fragment and closing slash."""
     parts = urlsplit(url)
     if not parts.netloc and parts.scheme in ("", "file"):
-        return "file://" + os.path.abspath(os.path.expanduser(unquote(parts.path))).rstrip("/")
+        return "file://" + os.path.abspath(unquote(parts.path)).rstrip("/")
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{unquote(parts.path).rstrip('/')}" + (f"?{parts.query}" if parts.query else "")
 

@@ -165,7 +165,7 @@ options:
     default: later
   extra_args:
     description:
-      - More options for C(pip install).
+      - More options for C(pip install). Credentials are refused here, where everybody in the container would see them.
     type: str
   executable:
     description:
@@ -336,6 +336,7 @@ def main() -> None:
     module.no_log_values.update(secrets(params))
     try:
         wish = Wish.of(params)
+        module.no_log_values.update(wish.secrets())
         engine = Engine.of(module.run_command, params)
         container = engine.running(params["container"])
         result = ensure(Packages(engine, container, params["user"], params["executable"]), wish, module.check_mode)

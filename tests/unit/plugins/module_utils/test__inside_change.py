@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import base64
+import functools
 import hashlib
+import http.server
 import json
 import os
 import shutil
@@ -13,14 +16,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from urllib.parse import quote
 
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside_installed
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import MEND
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip_errors import explain
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import parse_probe
-from ansible_collections.mlenv.jupyter.tests.integration.targets.container_pip.files import wheelhouse
+from ansible_collections.mlenv.jupyter.tests.integration.targets.container_pip.files import private_index, wheelhouse
 
 
 @pytest.fixture(scope="session", name="seed")
@@ -582,3 +587,24 @@ def test_what_two_packages_bring_stays_for_the_other_one(lab, wheels):
     assert not [name for name in lab.files() if "left" in name]
     lab.change("tw-right", state="absent")
     assert not lab.files()
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+# A netrc of an older Python cannot say the last two.
+@pytest.mark.parametrize("user", ["me:s3cr3t-w0rd", "me:s3cr3t#@w0rd", *(['me:s3cr3t"\\@ w0rd', "s3cr3t-t0ken:"] if sys.version_info >= (3, 11) else [])])
+def test_nobody_sees_a_password(uv_lab, wheels, tmp_path, user, installer):
+    """pip makes a pip of its own for what a build needs: that one is built by somebody who looks around."""
+    look_around = f"open({str(tmp_path / 'seen')!r}, 'a').writelines(open(path).read() for path in __import__('glob').glob('/proc/[0-9]*/cmdline'))"
+    shutil.copytree(wheels, tmp_path / "wheels")
+    wheelhouse.write_source(tmp_path / "wheels", "tw-spy", f"{look_around}; return wheel(wheel_directory)")
+    wheelhouse.write_source(tmp_path / "wheels", "tw-spied", "return wheel(wheel_directory)", needs=("tw-spy",))
+    private_index.Index.known = ["Basic " + base64.b64encode(user.encode()).decode()]
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(private_index.Index, directory=str(tmp_path / "wheels")))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    login, _colon, password = (quote(part, safe="") for part in user.partition(":"))
+    url = f"http://{login}{':' + password if password else ''}@127.0.0.1:{server.server_port}/simple"
+    answer = uv_lab.change("tw-spied", index_lines=[f"--index-url {url}"], installer=installer)
+    server.shutdown()
+    assert answer["installed"] == {"tw-spied": "1.0"}, answer["err"]
+    assert "build" in (tmp_path / "seen").read_text()
+    assert "s3cr3t" not in (tmp_path / "seen").read_text() + json.dumps(answer)

@@ -98,7 +98,16 @@ def test_requirements_text(base):
 
 @pytest.mark.parametrize(
     ("text", "column"),
-    [("foo bar", 5), ("foo>=", 0), ("foo[", 5), ("==1", 1), ("http://[foo/a.whl", 0), ("a @ http://[foo/a.whl", 0), ("./a.whl ; python_verson > '3'", 0)],
+    [
+        ("foo bar", 5),
+        ("foo>=", 0),
+        ("foo[", 5),
+        ("==1", 1),
+        ("http://[foo/a.whl", 0),
+        ("~/a.whl", 0),
+        ("a @ http://[foo/a.whl", 0),
+        ("./a.whl ; python_verson > '3'", 0),
+    ],
 )
 def test_malformed_requirement_is_named_with_line_and_column(base, text, column):
     (malformed,) = look(base, text="# first\n" + text)["malformed"]
