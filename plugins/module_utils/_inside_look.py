@@ -146,10 +146,26 @@ def read(environment, lines):
     return wanted, malformed, undecided
 
 
+def pip_settings():
+    """What pip would read from its files and from the environment: name -> text."""
+    home, settings = os.path.expanduser("~"), {}
+    places = ["/etc/pip.conf", "/etc/xdg/pip/pip.conf", f"{home}/.pip/pip.conf", f"{home}/.config/pip/pip.conf", f"{sys.prefix}/pip.conf"]
+    for place in filter(os.path.isfile, [*places, os.environ.get("PIP_CONFIG_FILE", "")]):
+        from configparser import Error, RawConfigParser  # most containers have no such file, and each look would pay for it
+
+        parser = RawConfigParser()
+        with contextlib.suppress(Error, UnicodeDecodeError):  # of which pip complains by itself
+            parser.read(place, encoding="utf-8")
+        for section in ("global", "install"):
+            settings.update({key.replace("_", "-"): value for key, value in (parser.items(section) if parser.has_section(section) else ())})
+    settings.update({key[4:].lower().replace("_", "-"): value for key, value in os.environ.items() if key.startswith("PIP_")})
+    return settings
+
+
 def constraints_of_image_user():
-    """Files that PIP_CONSTRAINT names: pip will honour them, so must we."""
+    """Files that PIP_CONSTRAINT or pip's configuration names: pip will honour them, so must we."""
     lines = []
-    for path in os.environ.get("PIP_CONSTRAINT", "").split():
+    for path in pip_settings().get("constraint", "").split():
         try:
             with open(path, encoding="utf-8") as file:
                 lines += [[path, re.sub(r"(^|\s+)#.*$", "", line).strip()] for line in file]

@@ -9,7 +9,6 @@ installed: so the stage gets the metadata of all that is visible, and keeps what
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ import sys
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Done, environment_for, passed, run_child
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import canonical, dists_in
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import pip_settings
 
 LENT = "LENT"  # in the metadata that was there before uv came
 TRANSLATED = ("index-url", "extra-index-url", "find-links", "no-index")
@@ -31,19 +31,6 @@ HARMLESS = """
 
 def find_uv(base):
     return shutil.which("uv") or shutil.which("uv", path=os.path.join(base.path, "bin"))
-
-
-def pip_settings():
-    """What pip would read from its files and from the environment: name -> text."""
-    home, settings = os.path.expanduser("~"), {}
-    places = ["/etc/pip.conf", "/etc/xdg/pip/pip.conf", f"{home}/.pip/pip.conf", f"{home}/.config/pip/pip.conf", f"{sys.prefix}/pip.conf"]
-    for place in [*places, os.environ.get("PIP_CONFIG_FILE", os.devnull)]:
-        parser = configparser.RawConfigParser()
-        parser.read(place)
-        for section in ("global", "install"):
-            settings.update({key.replace("_", "-"): value for key, value in (parser.items(section) if parser.has_section(section) else ())})
-    settings.update({key[4:].lower().replace("_", "-"): value for key, value in os.environ.items() if key.startswith("PIP_")})
-    return settings
 
 
 def only_pip_knows(job):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import functools
 import hashlib
 import http.server
@@ -124,7 +125,9 @@ def test_absent_keeps_what_it_needed(lab):
 
 def test_absent_with_autoremove(lab):
     lab.change("tw-a==2.0", "tw-extra[x]", "tw-files")
-    assert lab.change("tw-a", state="absent", autoremove=True)["after"] == {"tw-b": "1.5", "tw-extra": "1.0", "tw-files": "2.0"}
+    for check in (True, False):
+        answer = lab.change("tw-a", state="absent", autoremove=True, check=check)
+        assert answer["after"] == {"tw-b": "1.5", "tw-extra": "1.0", "tw-files": "2.0"}
     assert lab.change("tw-extra", state="absent", autoremove=True)["after"] == {"tw-files": "2.0"}
 
 
@@ -598,13 +601,40 @@ def test_nobody_sees_a_password(uv_lab, wheels, tmp_path, user, installer):
     shutil.copytree(wheels, tmp_path / "wheels")
     wheelhouse.write_source(tmp_path / "wheels", "tw-spy", f"{look_around}; return wheel(wheel_directory)")
     wheelhouse.write_source(tmp_path / "wheels", "tw-spied", "return wheel(wheel_directory)", needs=("tw-spy",))
-    private_index.Index.known = ["Basic " + base64.b64encode(user.encode()).decode()]
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(private_index.Index, directory=str(tmp_path / "wheels")))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     login, _colon, password = (quote(part, safe="") for part in user.partition(":"))
-    url = f"http://{login}{':' + password if password else ''}@127.0.0.1:{server.server_port}/simple"
-    answer = uv_lab.change("tw-spied", index_lines=[f"--index-url {url}"], installer=installer)
-    server.shutdown()
+    with index_of(tmp_path / "wheels", user) as port:
+        url = f"http://{login}{':' + password if password else ''}@127.0.0.1:{port}/simple"
+        answer = uv_lab.change("tw-spied", index_lines=[f"--index-url {url}"], installer=installer)
     assert answer["installed"] == {"tw-spied": "1.0"}, answer["err"]
     assert "build" in (tmp_path / "seen").read_text()
     assert "s3cr3t" not in (tmp_path / "seen").read_text() + json.dumps(answer)
+
+
+@contextlib.contextmanager
+def index_of(folder, user):
+    """An index that lets this user in; also a proxy on the way to itself, whatever its name."""
+    private_index.Index.known = ["Basic " + base64.b64encode(user.encode()).decode()]
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(private_index.Index, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_the_tasks_proxy_is_asked_and_no_other(uv_lab, wheels, installer):
+    uv_lab.environment.update(dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9"))
+    uv_lab.environment.update({"PIP_TRUSTED_HOST": "index.invalid"} if installer == "pip" else {})  # uv asks over plain HTTP in any case
+    index_lines = ["--index-url http://me:pw@index.invalid/simple"]
+    with index_of(wheels, "me:pw") as port:
+        answer = uv_lab.change("tw-b", index_lines=index_lines, proxy=f"http://127.0.0.1:{port}", installer=installer)
+    assert answer["installed"] == {"tw-b": "1.5"}, answer["err"]
+
+
+def test_a_cache_brings_packages_back_without_the_index(uv_lab, wheels):
+    uv_lab.environment["UV_HTTP_RETRIES"] = "0"
+    with index_of(wheels, "me:pw") as port:
+        index_lines = [f"--index-url http://me:pw@127.0.0.1:{port}/simple"]
+        uv_lab.change("tw-b", index_lines=index_lines, installer="auto", cache=True)
+    uv_lab.change("tw-b", state="absent")
+    assert uv_lab.change("tw-b", index_lines=index_lines, installer="auto", cache=True)["installed"] == {"tw-b": "1.5"}

@@ -86,6 +86,10 @@ def test_constraints_of_the_environment_count(base, tmp_path):
     base.add("b", "1")
     (tmp_path / "c.txt").write_text("# ours\nb>1\n")
     assert not look(base, "b", PIP_CONSTRAINT=str(tmp_path / "c.txt"))["satisfied"]
+    (tmp_path / "pip.conf").write_text(f"[install]\nconstraint = {tmp_path}/c.txt\n")
+    assert not look(base, "b", PIP_CONFIG_FILE=str(tmp_path / "pip.conf"))["satisfied"]
+    (tmp_path / "pip.conf").write_text("constraint")
+    assert look(base, "b", PIP_CONFIG_FILE=str(tmp_path / "pip.conf"))["satisfied"]
 
 
 def test_requirements_text(base):
