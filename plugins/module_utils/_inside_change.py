@@ -144,9 +144,7 @@ class Older:
 
 
 def needs_installer(request, look):
-    if request["state"] == "absent":
-        return False
-    return bool(request["state"] in ("latest", "forcereinstall") or request["force"] or look.missing or look.undecided)
+    return request["state"] != "absent" and bool(request["pip_decides"] or look.missing or look.undecided)
 
 
 def install(request, base, stage, look, older):
@@ -199,8 +197,8 @@ def in_rounds(look, lines, more):
     """
     if not any(" --hash" in line for line in lines) or "--require-hashes" in lines:
         return [([], lines + more)]
-    options = [line for line in lines if line.startswith("-")]
-    bare = [line for line in lines if line not in options and cannot_be_hashed(look.environment.wanted(requirement_of(line)))]
+    options = [line for line in lines if re.match("-(?!r|-requirement)", line)]
+    bare = [line for line in lines if not line.startswith("-") and cannot_be_hashed(look.environment.wanted(requirement_of(line)))]
     hashed = [line for line in lines if line not in options + bare]
     rounds = [(["--no-deps"], bare), ([], hashed), ([], more)]
     return [(words, options + part) for words, part in rounds if part]

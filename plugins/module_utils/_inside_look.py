@@ -228,10 +228,10 @@ class Look:
         user = self.environment.user
         if self.whole:
             return set(user)
-        if self.packaging is None or self.state not in ("exact", "absent"):
-            return set()
         if self.state == "exact":
             return set(user) - self.reached
+        if self.state != "absent" or self.packaging is None:
+            return set()
         named = [wanted for wanted in self.wanted if wanted.applies()]
         gone = {wanted.name for wanted in named if wanted.name in user and self.environment.agrees(wanted, user[wanted.name])}
         gone |= {name for name, dist in user.items() for wanted in named if not wanted.name and same_origin(wanted.url, dist.direct_url)}

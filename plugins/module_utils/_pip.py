@@ -103,7 +103,7 @@ class Wish:
         """The wish as the _inside modules take it."""
         lines = {"lines": self.lines.requirements, "constraints": self.lines.constraints}
         no_deps = any("--no-deps" in meant_by(option) for option in self.pip_options)
-        return {**vars(self), **lines, "force": self.pip_decides, "no_deps": no_deps, "check": check}
+        return {**vars(self), **lines, "pip_decides": self.pip_decides, "no_deps": no_deps, "check": check}
 
     def secrets(self) -> set:
         """Those in files that the parameters name."""
@@ -210,7 +210,11 @@ class Packages:
 
 
 def ensure(packages: Packages, wish: Wish, check: bool) -> dict:
-    """Make the wish true, or say what that would change: the module's whole result."""
+    """Make the wish true, or say what that would change: the module's whole result.
+
+    The first look may find nothing to do, and that is all then. Else change() looks again, since others may have changed
+    things until it has the lock, and its look decides.
+    """
     request = wish.request(check)
     found = packages.look(request)
     refuse_malformed(found["malformed"])

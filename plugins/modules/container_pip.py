@@ -105,7 +105,8 @@ options:
   index_url:
     description:
       - Package index to use instead of the container's default.
-      - Credentials in it appear in no command line, log or result.
+      - Credentials in it appear in no command line, log or result. A Python older than 3.11 can only hide a password of printable ASCII
+        characters from the command line of a build.
     type: str
   extra_index_urls:
     description:

@@ -331,7 +331,7 @@ def test_leftovers_and_foreign_files_are_seen_and_mended(lab):
 
 def test_an_older_twin_goes_with_the_package(lab):
     lab.change("tw-a==1.0", "tw-b==1.0")
-    lab.change("tw-a==1.1", pip_options=["--ignore-installed"], force=True)
+    lab.change("tw-a==1.1", pip_options=["--ignore-installed"], pip_decides=True)
     site = next(lab.base.glob("lib/python3.*/site-packages"))
     twin = site / "tw_a-0.9.dist-info"
     shutil.copytree(site / "tw_a-1.1.dist-info", twin)
