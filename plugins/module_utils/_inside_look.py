@@ -94,9 +94,9 @@ class Environment:
         for text in dist.requires:
             if extras or not only_for_an_extra(text):
                 # Old packages have specifiers that no rule knows: then any version will do; and where the marker means nothing, in any case.
-                for attempt in (text, re.sub(r"^([\w.\-]+)[^;]*", r"\1 ", text), re.sub(r"^([\w.\-]*).*", r"\1", text)):
+                for left_out in (None, r"(?<=[\w.\-])(?![\w.\-])[^;]*", r"(?![\w.\-]).*"):
                     with contextlib.suppress(Malformed):
-                        dependency = self.wanted(attempt)
+                        dependency = self.wanted(re.sub(left_out, " ", text, count=1) if left_out else text)
                         if dependency.applies(extras):
                             yield dependency
                         break
