@@ -23,9 +23,11 @@ from urllib.parse import quote
 
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside_installed
-from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import MEND
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine
+from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import MEND, Packages, Wish, ensure
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip_errors import explain
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import parse_probe
+from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import Lines
 from ansible_collections.mlenv.jupyter.tests.integration.targets.container_pip.files import private_index, wheelhouse
 
 
@@ -370,6 +372,14 @@ def test_what_the_server_needs_through_an_extra_is_protected(lab, tmp_path):
     assert "schema==1.0 conflicts with the image's own schema 2.0" in lab.change("schema==1.0")["error"]
 
 
+def test_a_version_in_the_image_that_follows_no_rule(lab, tmp_path):
+    folder = tmp_path / "image" / "tw_a-1.0-weird.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Name: tw-a\nVersion: 1.0-weird\n")
+    lab.environment["PYTHONPATH"] += os.pathsep + str(tmp_path / "image")
+    assert lab.change("tw-a>=2")["after"] == {"tw-a": "2.0", "tw-b": "1.5"}
+
+
 def test_package_that_the_server_does_not_need_may_be_named_in_another_version(lab):
     assert lab.change("tw-spare==1.0")["after"] == {"tw-spare": "1.0"}
 
@@ -418,8 +428,15 @@ def test_check_foretells_also_the_end_of_what_was_interrupted(lab):
     (own / "stage").mkdir()
     (lab.base / "lib").rename(own / "stage" / "lib")  # killed between taking out and moving in
     (own / _inside_installed.JOURNAL).write_text('{"removing": false}')
-    answers = [lab.change("tw-a==1.0", check=check) for check in (True, False)]
-    assert [(answer["before"], answer["after"]) for answer in answers] == [({}, {"tw-a": "1.0"})] * 2
+
+    def run_here(_command, data, **_how):
+        done = subprocess.run([lab.python, "-"], input=data, env=lab.environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    packages = Packages(Engine(run_here), Container({"Name": "/lab", "State": {"Status": "running"}, "Config": {"User": "", "Env": []}}))
+    wish = Wish(Lines([["name", "tw-a==1.0"]]), index_lines=lab.request()["index_lines"], installer="pip", cache=False, compile="never")
+    told = [ensure(packages, wish, check) for check in (True, False, True)]
+    assert [(one["changed"], one["packages"]) for one in told] == [(True, {"tw-a": {"before": None, "after": "1.0"}})] * 2 + [(False, {})]
 
 
 def test_two_at_once_wait_for_each_other(lab):
