@@ -63,8 +63,8 @@ def transaction(request, base, stage):
     look = Look(request)
     if look.packaging is None and not look.whole:
         raise Trouble(look.unreadable)
-    found, user = look.answer(), dict(look.environment.user)
-    answer = {"before": versions(user) if base.before is None else base.before, "image": found["image_packages"], "installed": {}, "migrated": {}}
+    user, image = dict(look.environment.user), versions(look.environment.image)
+    answer = {"before": versions(user) if base.before is None else base.before, "image": image, "installed": {}, "migrated": {}}
     older = Older(base, look) if request["migrate"] and request["state"] in MIGRATING else None
     staged = {}
     if needs_installer(request, look) or (older and older.wanted(request)):
@@ -83,9 +83,9 @@ def transaction(request, base, stage):
     surplus = look.surplus()
     after = {name: dist for name, dist in look.environment.user.items() if name not in surplus}
     changed = {name: dist for name, dist in {**user, **staged}.items() if name in staged or name in surplus}
-    answer.update(after=versions(after), installed=versions(staged), restart=not base.place.virtualenv and wants_restart(changed, found["image_packages"]))
+    answer.update(after=versions(after), installed=versions(staged), restart=not base.place.virtualenv and wants_restart(changed, image))
     if older:
-        answer["migrated"] = older.told({**found["image_packages"], **answer["after"]})
+        answer["migrated"] = older.told({**image, **answer["after"]})
     replaced = [user[name] for name in changed if name in user]
     if not (request["check"] and request["repair"]):  # then it would have been mended by now
         base.refuse_foreign(replaced)
