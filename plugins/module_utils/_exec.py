@@ -127,7 +127,7 @@ class Engine:
         return Result(rc, out, err)
 
     def exec(self, container: Container, *argv: str, stdin: str | None = None, env: dict | None = None, user: str | None = None) -> Result:
-        """Run argv in the container as the lab's user (or another, by name), with that user's HOME.
+        """Run argv in the container as the lab's user (or another, by name: then argv begins with a Python), with that user's HOME.
 
         A container that was not started as root has one user, and naming it by number would drop its
         supplementary groups: so it is named only where there is a choice.
@@ -136,7 +136,7 @@ class Engine:
         options = ["--interactive"] if stdin is not None else []
         home = container.home
         if user and user != container.user:
-            home = self._home_of(container, user)
+            home = self._home_of(container, user, argv[0])
             options += ["--user", user]
         elif container.started_as_root:
             options += ["--user", container.user]
@@ -147,12 +147,12 @@ class Engine:
             refuse_unstarted(result, container, user or container.user, argv[0])
         return result
 
-    def _home_of(self, container: Container, user: str) -> str:
+    def _home_of(self, container: Container, user: str, python: str) -> str:
         """The image's HOME holds for one user only; for any other, ask the container's user database."""
         ask = "import os, pwd; print(pwd.getpwuid(os.getuid()).pw_dir)"
-        result = self.run("exec", "--user", user, container.name, "python3", "-c", ask)
+        result = self.run("exec", "--user", user, container.name, python, "-c", ask)
         if result.rc != 0:
-            refuse_unstarted(result, container, user, "python3")
+            refuse_unstarted(result, container, user, python)
             raise EngineError(f"Container {container.name} does not know the home of user {user}.")
         return result.out.strip()
 

@@ -21,7 +21,7 @@ import shutil
 import sys
 import tempfile
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Job, pins, pip_install, protected
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Job, pins, pip_install, protected, refuse_hiding, refuse_pip
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import Dist, Place, dists_in, older_sites, versions
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_kernel import (
     make_environment,
@@ -32,8 +32,10 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_kernel impor
 )
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import Look
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, existing_parent, files_of, listed, recorded, refuse_foreign
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_uv import can_stand_in, find_uv, uv_install
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import archive_hashes, pinned
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_uv import find_uv, only_pip_knows, uv_install
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import archive_hashes, cannot_be_hashed, pinned, requirement_of
+
+MIGRATING = ("present", "latest", "exact")  # other states bring nothing along, and so must keep the old tree
 
 
 def change(request):
@@ -43,8 +45,7 @@ def change(request):
     try:
         with contextlib.ExitStack() as stack:
             if request["check"]:
-                stage = stack.enter_context(tempfile.TemporaryDirectory())
-                return transaction(request, base, stage)
+                return transaction(request, base, os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "stage"))
             refuse_foreign([existing_parent(base.own)])
             stack.enter_context(base.locked(request["timeout"]))
             stack.callback(lambda: made and not place.is_kernel and undo_environment(place))
@@ -61,18 +62,20 @@ def change(request):
 def transaction(request, base, stage):
     look = Look(request)
     if look.packaging is None and not look.whole:
-        raise Trouble(f"its Python ({sys.executable}) has no pip, nor `packaging` to read requirements with")
-    found, user = look.answer(), dict(look.environment.user)
-    answer = {"before": versions(user), "image": found["image_packages"], "installed": {}, "migrated": {}}
-    older = Older(base, look) if request["migrate"] else None
+        raise Trouble(look.unreadable)
+    user, image = dict(look.environment.user), versions(look.environment.image)
+    answer = {"before": versions(user) if base.before is None else base.before, "image": image, "installed": {}, "migrated": {}}
+    older = Older(base, look) if request["migrate"] and request["state"] in MIGRATING else None
     staged = {}
     if needs_installer(request, look) or (older and older.wanted(request)):
-        done = install(request, base, stage, look, found, older)
+        done = install(request, base, stage, look, older)
         answer.update(argv=done.argv, rc=done.rc, out=done.out, err=done.err)
         if done.rc:
             return answer
         answer["installer"] = done.installer
         staged = really_new(done.dists, user, request, stage)
+        if request["protect_image"]:
+            refuse_hiding(look, staged)
         look.environment.user.update(staged)
         look.follow()
     if request["state"] in ("exact", "absent") and (look.unknown or look.missing):
@@ -80,9 +83,9 @@ def transaction(request, base, stage):
     surplus = look.surplus()
     after = {name: dist for name, dist in look.environment.user.items() if name not in surplus}
     changed = {name: dist for name, dist in {**user, **staged}.items() if name in staged or name in surplus}
-    answer.update(after=versions(after), installed=versions(staged), restart=not base.place.virtualenv and wants_restart(changed, found["image_packages"]))
+    answer.update(after=versions(after), installed=versions(staged), restart=not base.place.virtualenv and wants_restart(changed, image))
     if older:
-        answer["migrated"] = older.told({**found["image_packages"], **answer["after"]})
+        answer["migrated"] = older.told({**image, **answer["after"]})
     replaced = [user[name] for name in changed if name in user]
     if not (request["check"] and request["repair"]):  # then it would have been mended by now
         base.refuse_foreign(replaced)
@@ -133,35 +136,51 @@ class Older:
 
     def remains(self, living):
         """All that is left of them, but no file that a living package has as well."""
-        kept = {path for dist in living for path in files_of(dist, self.base.path)}
+        kept = {path for dist in living for path in listed(dist)}
         trees = [os.path.dirname(folder) for folder in self.sites.values()]
-        files = {path for folder in self.sites.values() for dist in dists_in(folder).values() for path in files_of(dist, self.base.path)}
-        return sorted(path for path in files - kept if not path.startswith(tuple(tree + os.sep for tree in trees))) + trees
+        files = {path for folder in self.sites.values() for dist in dists_in(folder).values() for path in listed(dist)}
+        outside = [path for path in files - kept if not path.startswith(tuple(tree + os.sep for tree in trees))]
+        return sorted(path for path in outside if path.startswith(self.base.path + os.sep)) + trees
 
 
 def needs_installer(request, look):
-    if request["state"] == "absent":
-        return False
-    return bool(request["state"] in ("latest", "forcereinstall") or request["force"] or look.missing or look.undecided)
+    return request["state"] != "absent" and bool(request["pip_decides"] or look.missing or look.undecided)
 
 
-def install(request, base, stage, look, found, older):
+def install(request, base, stage, look, older):
     """Fill the stage with what is missing, in versions that the image allows."""
     if not base.place.seen and sys.prefix != sys.base_prefix:
         raise Trouble(f"its Python {sys.executable} is a virtual environment, which sees no user site: name another `executable`, or a `virtualenv`")
     bounds = {}
     if request["protect_image"]:
         # Where a user package hides the image's own already, somebody has allowed that: leave it as it is.
-        bounds = protected(look, {name: found["user_packages"].get(name, version) for name, version in found["image_packages"].items()})
+        bounds = protected(look, {name: look.environment.find(name).version for name in look.environment.image})
+    loose, more = (older.bounds(), older.wanted(request)) if older else ({}, [])
     again = look.asked_for() if request["state"] == "forcereinstall" else ()
     visible = {name: dist for name, dist in {**look.environment.image, **look.environment.user}.items() if name not in again}
     upgrade = sorted({wanted.name for wanted in look.wanted if wanted.name}) if request["state"] == "latest" else []
-    lines, loose = (older.wanted(request), older.bounds()) if older else ([], {})
     # pip would upgrade all that has a line.
-    lines += [wanted.text for wanted in look.implied if not (upgrade and look.environment.find(wanted.name))]
+    more += [wanted.text for wanted in look.implied if not (upgrade and look.environment.find(wanted.name))]
+    rounds = in_rounds(look, [text for _where, text in request["lines"]], more)
     while True:
-        job = Job(request, base, stage, visible, upgrade, lines, pins(look.packaging, {**bounds, **loose}))
-        done = run_installer(request["installer"], job, found)
+        for options, lines in rounds:
+            last = lines is rounds[-1][1]
+            earlier = dists_in(base.site_in(stage))
+            job = Job(
+                request,
+                base,
+                stage,
+                lines + [pinned_with_extras(look, dist) for dist in earlier.values()],
+                visible,
+                upgrade,
+                pins(look.packaging, {**bounds, **loose}),
+                request["pip_options"] + options,
+                dry=request["check"] and last,
+            )
+            done = run_installer(request["installer"], job, look, alone=len(rounds) == 1)
+            done.dists = {**earlier, **done.dists}
+            if done.rc:
+                break
         if not done.rc or not loose:
             return done
         # An old version that is not to be had for this Python: let go of it, or of all if nobody says which.
@@ -170,20 +189,44 @@ def install(request, base, stage, look, found, older):
         empty(stage)
 
 
-def run_installer(installer, job, found):
-    """uv where it gives the same result, else pip. What uv cannot do, pip tries again, and its words are the ones to explain."""
+def in_rounds(look, lines, more):
+    """Lines that pip takes at once, with the options for each: beside a line with a hash, it refuses one without.
+
+    A lock has such lines, for what cannot be hashed. They come first, without what they need, which has hashes again.
+    What we want in addition comes last.
+    """
+    if not any(" --hash" in line for line in lines) or "--require-hashes" in lines:
+        return [([], lines + more)]
+    options = [line for line in lines if re.match("-(?!r|-requirement)", line)]
+    bare = [line for line in lines if not line.startswith("-") and cannot_be_hashed(look.environment.wanted(requirement_of(line)))]
+    hashed = [line for line in lines if line not in options + bare]
+    rounds = [(["--no-deps"], bare), ([], hashed), ([], more)]
+    return [(words, options + part) for words, part in rounds if part]
+
+
+def pinned_with_extras(look, dist):
+    """What an earlier round has staged, as a line that keeps it and follows what it needs."""
+    extras = ",".join(sorted({extra for wanted in look.wanted if wanted.name == dist.name for extra in wanted.extras}))
+    return f"{dist.name}[{extras}]=={dist.version}" if extras else f"{dist.name}=={dist.version}"
+
+
+def run_installer(installer, job, look, alone):
+    """uv where it gives the same result, else pip. What uv cannot do, pip tries again, and its words are the ones to explain.
+
+    alone: whether this is the only round.
+    """
     uv = find_uv(job.base)
     if installer == "uv" and not uv:
         raise Trouble("it has no uv, and the task asks for it")
-    if installer == "uv" or (installer == "auto" and uv and can_stand_in(job)):
+    beyond_uv = only_pip_knows(job) if alone else ["requirements without a hash beside some with one"]
+    if installer == "uv" and beyond_uv:
+        raise Trouble(f"uv cannot do what pip does with {beyond_uv[0]}: leave that out, or let pip install")
+    if installer == "uv" or (installer == "auto" and uv and not beyond_uv):
         done = uv_install(job, uv)
         if installer == "uv" or not done.rc:
             return done
         empty(job.stage)
-    if not found["pip"]:
-        raise Trouble(f"its Python {found['python']} ({sys.executable}) has no pip")
-    if job.check and version_tuple(found["pip"]) < (22, 2):
-        raise Trouble(f"check mode needs pip 22.2 or later, and it has pip {found['pip']}")
+    refuse_pip(look, job.check)
     return pip_install(job)
 
 
@@ -243,10 +286,6 @@ def compile_later(base, dists):
                 py_compile.compile(path)
     finally:
         os._exit(0)
-
-
-def version_tuple(text):
-    return tuple(int(part) for part in text.split(".")[:2] if part.isdigit())
 
 
 def wants_restart(dists, image):

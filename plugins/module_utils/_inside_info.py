@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import tempfile
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Job, pip_install
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Job, pip_install, refuse_pip
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import Look
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, files_of
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import archive_hashes, pinned
@@ -20,6 +20,8 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted impor
 def inform(request):
     """request: as for a change in check mode, with outdated and lock: whether to ask the index for that."""
     look = Look(request)
+    if look.packaging is None:
+        return {"error": look.unreadable}
     base = Base(look.place)
     user = look.environment.user
     answer = {
@@ -31,9 +33,11 @@ def inform(request):
     }
     try:
         if request["outdated"] and user:
+            refuse_pip(look, dry=True)
             found = newest(request, base, user)
             answer["latest"] = {planned.name: planned.version for planned in found if planned.version != user[planned.name].version}
         if request["lock"] and user:
+            refuse_pip(look, dry=True)
             wanted = [dist.direct_url["url"] if "dir_info" in dist.direct_url else pinned(dist) for _name, dist in sorted(user.items())]
             answer["lock"] = "".join(locked(planned) for planned in ask(request, base, wanted))
     except Trouble as trouble:
@@ -50,11 +54,13 @@ def described(dist, base):
 
 
 def conflicts(environment):
-    """What a user package needs and does not have, as `pip check` would say it."""
-    found = []
-    for dist in environment.user.values():
+    """What a package needs and does not have, as `pip check` would say it. What the image alone has wrong is not the user's."""
+    found, user = [], environment.user
+    for dist in {**environment.image, **user}.values():
         for need in environment.needs(dist):
             other = environment.find(need.name)
+            if dist.name not in user and need.name not in user:
+                continue
             if other is None:
                 found.append(f"{dist.name} {dist.version} needs {need.name}, which is not installed")
             elif not environment.agrees(need, other):
@@ -72,8 +78,8 @@ def newest(request, base, user):
 
 def ask(request, base, lines):
     """What the index has for these lines, each for itself, as if nothing were installed."""
-    with tempfile.TemporaryDirectory() as stage:
-        job = Job({**request, "pip_options": ["--no-deps", "--ignore-installed"]}, base, stage, visible={}, lines=lines)
+    with tempfile.TemporaryDirectory() as folder:
+        job = Job(request, base, os.path.join(folder, "stage"), lines, visible={}, options=["--no-deps", "--ignore-installed"])
         done = pip_install(job)
     if done.rc:
         raise Trouble("", rc=done.rc, argv=done.argv, out=done.out, err=done.err)

@@ -63,16 +63,24 @@ def without_credentials(lines):
     """The lines with the credentials of their URLs taken out, and these as the text of a netrc file.
 
     In a URL they would be in the arguments of what pip starts to build a package, for everybody to see.
-    What a netrc cannot say (an odd character, a second password for the same host) stays where it was.
+    What a netrc cannot say, such as a second password for the same host, stays where it was.
     """
     machines, plain = {}, []
     for line in lines:
-        for match in re.finditer(r"(?<![+\w])https?://([^/@\s:]+):([^/@\s]+)@([^/:\s]+)", line):
-            login, password = (unquote(part) for part in match.groups()[:2])
-            if re.fullmatch(r"[\w.+~!$%&*=?^-]+", login + password) and machines.setdefault(match.group(3), (login, password)) == (login, password):
-                line = line.replace(match.group(0), match.group(0).replace(f"{match.group(1)}:{match.group(2)}@", ""))
+        for match in re.finditer(r"(?<![+\w])(https?://)([^/@\s:]+)(?::([^/@\s]*))?@([^/:\s]+)", line):
+            scheme, login, password, host = match.groups()
+            words = (netrc_word(unquote(login)), netrc_word(unquote(password or "")))
+            if all(words) and machines.setdefault(host, words) == words:
+                line = line.replace(match.group(0), scheme + host)
         plain.append(line)
     return plain, "".join(f"machine {host} login {login} password {password}\n" for host, (login, password) in machines.items())
+
+
+def netrc_word(text):
+    """The text as this Python's netrc reads it, and pip with it; empty if that cannot be said."""
+    if sys.version_info >= (3, 11):
+        return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+    return text if re.fullmatch("[!-~]+", text) else ""
 
 
 def environment_for(job, netrc, **more):
@@ -84,7 +92,7 @@ def environment_for(job, netrc, **more):
     if netrc:
         environment["NETRC"] = netrc
     if job.proxy:
-        environment.update(http_proxy=job.proxy, https_proxy=job.proxy)
+        environment.update(dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), job.proxy))
     if job.ca_certificates:
         environment.update(dict.fromkeys(("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), job.ca_certificates))
     return {**environment, **more}
@@ -145,21 +153,30 @@ def run_child(job, argv, environment):
         return child.returncode, out, err
 
 
+def refuse_pip(look, dry):
+    """Say what keeps the container's pip from the work."""
+    if not look.pip:
+        raise Trouble(f"its Python {look.python} ({sys.executable}) has no pip")
+    if dry and tuple(int(part) for part in look.pip.split(".")[:2] if part.isdigit()) < (22, 2):
+        raise Trouble(f"to ask the index without installing anything needs pip 22.2 or later, and it has pip {look.pip}")
+
+
 class Job:
     """What an installer has to do: fill a stage with what is missing for these lines.
 
     visible: the distributions that count as installed, by name. upgrade: names to bring to their newest version.
+    dry: only say what would be done.
     """
 
-    def __init__(self, request, base, stage, visible, upgrade=(), lines=(), bounds=()):
-        wanted = request["index_lines"] + [text for _where, text in request["lines"]] + list(lines)
+    def __init__(self, request, base, stage, lines, visible, upgrade=(), bounds=(), options=(), dry=True):
+        wanted = request["index_lines"] + lines
         self.indexes = [line.split(maxsplit=1)[1] for line in wanted if re.match(r"--(extra-)?index-url https?://", line)]
         self.requirements, netrc = without_credentials(wanted)
-        self.netrc = netrc + own_netrc() if netrc else ""
+        self.netrc = own_netrc() + "\n" + netrc if netrc else ""  # of two for one host, the last one counts
         self.proxy, self.ca_certificates = request["proxy"], request["ca_certificates"]
         self.constraints = [text for _where, text in request["constraints"]] + list(bounds)
         self.base, self.stage, self.visible, self.upgrade = base, stage, visible, upgrade
-        self.check, self.options, self.timeout = request["check"], request["pip_options"], request["timeout"]
+        self.check, self.options, self.timeout = dry, options, request["timeout"]
         self.compile = request["compile"] == "now"
         self.follows = request["state"] == "exact"  # what the new packages need must be known, too
         # Check mode writes nothing, not even a cache.
@@ -206,7 +223,7 @@ def sight(job):
     are not visible. These are linked beside the stage: from its own place, pip would remove them."""
     place, python, links = job.base.place, sys.executable, sight_of(job.stage)
     os.makedirs(links)
-    os.makedirs(job.base.site_in(job.stage))
+    os.makedirs(job.base.site_in(job.stage), exist_ok=True)
     hidden = {os.path.basename(dist.path) for name, dist in dists_in(place.site).items() if name not in job.visible}
     for entry in os.listdir(place.site) if os.path.isdir(place.site) else []:
         if entry not in hidden:
@@ -230,7 +247,7 @@ def sight(job):
 def stage_python(stage):
     """A Python to which the stage is its environment."""
     executable = getattr(sys, "_base_executable", sys.executable)
-    os.makedirs(os.path.join(stage, "bin"))
+    os.makedirs(os.path.join(stage, "bin"), exist_ok=True)
     with open(os.path.join(stage, "pyvenv.cfg"), "w", encoding="utf-8") as file:
         file.write(f"home = {os.path.dirname(executable)}\ninclude-system-site-packages = false\n")
     python = os.path.join(stage, "bin", "python")
@@ -254,16 +271,15 @@ SERVER = ("ipykernel", "jupyter-server", "jupyterhub", "jupyterlab", "nbclassic"
 
 def needed_by_server(environment):
     """Names of the image's packages without which its server does not start; all of them, if it has no server that we know."""
-    needed, queue = set(), [name for name in SERVER if name in environment.image]
+    seen, queue = set(), [(name, frozenset()) for name in SERVER if name in environment.image]
     if not queue:
         return set(environment.image)
     while queue:
-        name = queue.pop()
-        if name in environment.image and name not in needed:
-            needed.add(name)
-            dependencies = [environment.wanted(text) for text in environment.image[name].requires]
-            queue += [dependency.name for dependency in dependencies if dependency.applies()]
-    return needed
+        name, extras = one = queue.pop()
+        if name in environment.image and one not in seen:
+            seen.add(one)
+            queue += [(need.name, frozenset(need.extras)) for need in environment.needs(environment.image[name], extras)]
+    return {name for name, _extras in seen}
 
 
 def protected(look, visible):
@@ -271,9 +287,16 @@ def protected(look, visible):
     another version. Raises Trouble if the server needs one of these, before anybody asks the network."""
     otherwise = {}
     for one in look.wanted:
-        version = visible.get(one.name)
-        if version and one.applies() and one.specifier and not one.specifier.contains(version, prereleases=True):
+        if one.name in visible and one.applies() and not one.url and not look.environment.agrees(one, look.environment.find(one.name)):
             otherwise[one.name] = one
     for name in sorted(needed_by_server(look.environment) & set(otherwise)):
         raise Trouble(f"{otherwise[name].text} conflicts with the image's own {name} {visible[name]}, which its server needs; `protect_image: false` allows it")
     return {name: version for name, version in visible.items() if name not in otherwise}
+
+
+def refuse_hiding(look, staged):
+    """A direct reference may have the very version that is to be kept, and hold anything: nothing but its contents tells what it is."""
+    for name in sorted(needed_by_server(look.environment) & set(staged) - set(look.environment.user)):
+        if staged[name].direct_url:
+            origin = staged[name].direct_url["url"]
+            raise Trouble(f"{origin} would hide the image's own {name}, which its server needs; `protect_image: false` allows it")

@@ -122,6 +122,11 @@ class Dist:
         return os.path.exists(os.path.join(self.path, "REQUESTED")) or not os.path.exists(os.path.join(self.path, "INSTALLER"))
 
     @property
+    def can_be_marked(self):
+        """Whether we may write REQUESTED into its list of files, if it has one."""
+        return all(os.access(path, os.W_OK) for path in (self.path, os.path.join(self.path, "RECORD")))
+
+    @property
     def direct_url(self):
         """Where it came from, when that was no index (PEP 610); an empty dict otherwise."""
         try:
@@ -210,11 +215,24 @@ def older_sites(base, user_site):
     return dict(sorted(found.items(), key=lambda item: [int(part) for part in re.findall(r"\d+", item[0])]))
 
 
+def added_by(folder):
+    """What .pth files in a directory of packages let Python see as well, such as the source of an editable installation."""
+    found = set()
+    for path in glob.glob(os.path.join(glob.escape(folder), "*.pth")):
+        try:
+            with open(path, encoding="utf-8", errors="replace") as file:
+                found |= {os.path.join(folder, line.strip()) for line in file if line.strip() and not line.startswith(("#", "import ", "import\t"))}
+        except OSError:
+            continue
+    return found
+
+
 def image_dists():
     """All that this Python sees but the user's own: name -> Dist."""
-    user_site, found = os.path.realpath(site.getusersitepackages()), {}
+    user_site, found = site.getusersitepackages(), {}
+    users_own = {os.path.realpath(folder) for folder in {user_site, *added_by(user_site)}.difference(site.getsitepackages())}
     for folder in sys.path:
-        if folder and os.path.realpath(folder) != user_site:
+        if folder and os.path.realpath(folder) not in users_own:
             for name, dist in dists_in(folder).items():
                 found.setdefault(name, dist)
     return found

@@ -8,6 +8,7 @@ Private to the collection. Changes nothing, starts no pip, asks no network.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import sys
@@ -64,8 +65,11 @@ class Environment:
         everything = list(self.user.values()) + list(self.image.values())
         return next((dist for dist in everything if same_origin(wanted.url, dist.direct_url)), None)
 
-    def closure(self, requirements, constraints=()):
-        """The requirements and all that they need: what does not hold (one text each), and the names of what does."""
+    def closure(self, requirements, constraints=(), no_deps=False):
+        """The requirements and all that they need: what does not hold (one text each), and the names of what does.
+
+        no_deps: what they need is welcome, and not missed.
+        """
         bounds = {}
         for bound in constraints:
             bounds.setdefault(bound.name, []).append(bound)
@@ -74,9 +78,12 @@ class Environment:
         while queue:
             wanted, needed_by = queue.popleft()
             dist = self.dist_for(wanted)
-            if dist is None or not all(self.agrees(bound, dist) for bound in [wanted, *bounds.get(dist.name, ())]):
+            holds = dist is not None and all(self.agrees(bound, dist) for bound in [wanted, *bounds.get(dist.name, ())])
+            if not holds and not (no_deps and needed_by):
                 text = wanted.text.partition(";")[0].strip()
                 missing.append(f"{text} (needed by {needed_by})" if needed_by else wanted.text)
+                continue
+            if dist is None:
                 continue
             if (dist.name, tuple(sorted(wanted.extras))) not in seen:
                 seen.add((dist.name, tuple(sorted(wanted.extras))))
@@ -86,12 +93,13 @@ class Environment:
     def needs(self, dist, extras=()):
         for text in dist.requires:
             if extras or not only_for_an_extra(text):
-                try:
-                    dependency = self.wanted(text)
-                except Malformed:  # old packages have specifiers that no rule knows: then any version will do
-                    dependency = self.wanted(re.sub(r"^([\w.\-]+)[^;]*", r"\1 ", text))
-                if dependency.applies(extras):
-                    yield dependency
+                # Old packages have specifiers that no rule knows: then any version will do; and where the marker means nothing, in any case.
+                for left_out in (None, r"(?<=[\w.\-])(?![\w.\-])[^;]*", r"(?![\w.\-]).*"):
+                    with contextlib.suppress(Malformed):
+                        dependency = self.wanted(re.sub(left_out, " ", text, count=1) if left_out else text)
+                        if dependency.applies(extras):
+                            yield dependency
+                        break
 
     def orphans(self, gone):
         """User packages that nobody asked for and that no other one needs, once those in `gone` are gone.
@@ -130,16 +138,34 @@ def read(environment, lines):
                 undecided.append(line)
             continue
         try:
-            wanted.append(environment.wanted(text))
+            one = environment.wanted(text)
+            one.applies()
+            wanted.append(one)
         except Malformed as error:
             malformed.append({"where": where, "text": text, "column": error.column, "why": str(error)})
     return wanted, malformed, undecided
 
 
+def pip_settings():
+    """What pip would read from its files and from the environment: name -> text."""
+    home, settings = os.path.expanduser("~"), {}
+    places = ["/etc/pip.conf", "/etc/xdg/pip/pip.conf", f"{home}/.pip/pip.conf", f"{home}/.config/pip/pip.conf", f"{sys.prefix}/pip.conf"]
+    for place in filter(os.path.isfile, [*places, os.environ.get("PIP_CONFIG_FILE", "")]):
+        from configparser import Error, RawConfigParser  # most containers have no such file, and each look would pay for it
+
+        parser = RawConfigParser()
+        with contextlib.suppress(Error, UnicodeDecodeError):  # of which pip complains by itself
+            parser.read(place, encoding="utf-8")
+        for section in ("global", "install"):
+            settings.update({key.replace("_", "-"): value for key, value in (parser.items(section) if parser.has_section(section) else ())})
+    settings.update({key[4:].lower().replace("_", "-"): value for key, value in os.environ.items() if key.startswith("PIP_")})
+    return settings
+
+
 def constraints_of_image_user():
-    """Files that PIP_CONSTRAINT names: pip will honour them, so must we."""
+    """Files that PIP_CONSTRAINT or pip's configuration names: pip will honour them, so must we."""
     lines = []
-    for path in os.environ.get("PIP_CONSTRAINT", "").split():
+    for path in pip_settings().get("constraint", "").split():
         try:
             with open(path, encoding="utf-8") as file:
                 lines += [[path, re.sub(r"(^|\s+)#.*$", "", line).strip()] for line in file]
@@ -155,11 +181,14 @@ class Look:
     environment, with whole: that it is to go as a whole.
     """
 
+    unreadable = f"its Python ({sys.executable}) has no pip, nor `packaging` to read requirements with"  # said without `packaging`
+    python = ".".join(str(part) for part in sys.version_info[:3])
     IMPLIED = ("ipykernel", "pip")  # what an environment needs to be a kernel, and for %pip in its notebooks
 
     def __init__(self, request):
         self.state, self.autoremove = request.get("state", "present"), request.get("autoremove", False)
         self.deep, self.whole = request.get("repair", False), request.get("whole", False)
+        self.no_deps = request.get("no_deps", False)
         self.place = Place(request.get("virtualenv"))
         self.packaging = load_packaging()
         self.environment = Environment.here(self.packaging, self.place)
@@ -182,10 +211,7 @@ class Look:
 
     def follow(self):
         """Follow the requirements through the environment as it is now."""
-        try:
-            self.missing, self.reached = self.environment.closure(self.wanted + self.implied, self.bounds)
-        except Malformed as error:  # in an installed package's own metadata
-            self.undecided.append(str(error))
+        self.missing, self.reached = self.environment.closure(self.wanted + self.implied, self.bounds, self.no_deps)
 
     @property
     def unknown(self):
@@ -204,7 +230,7 @@ class Look:
             return set(user)
         if self.state == "exact":
             return set(user) - self.reached
-        if self.state != "absent":
+        if self.state != "absent" or self.packaging is None:
             return set()
         named = [wanted for wanted in self.wanted if wanted.applies()]
         gone = {wanted.name for wanted in named if wanted.name in user and self.environment.agrees(wanted, user[wanted.name])}
@@ -213,7 +239,8 @@ class Look:
 
     def unmarked(self):
         """Named by the request, but known as somebody's dependency only: autoremove would take them away."""
-        return [] if self.state == "absent" else sorted(name for name in self.asked_for() if not self.environment.user[name].requested)
+        dists = [] if self.state == "absent" else [self.environment.user[name] for name in self.asked_for()]
+        return sorted(dist.name for dist in dists if not dist.requested and dist.can_be_marked)
 
     @property
     def kernel_differs(self):
@@ -222,17 +249,22 @@ class Look:
             return os.path.isdir(self.place.path) or os.path.exists(self.place.kernel)
         return bool(self.place.virtualenv) and self.state != "absent" and not self.place.is_kernel
 
+    @property
+    def pip(self):
+        """Version of the pip that installs here; empty if there is none."""
+        pip = self.environment.find("pip") or (image_dists().get("pip") if self.place.virtualenv else None)
+        return pip.version if pip else ""
+
     def answer(self):
         environment, surplus = self.environment, sorted(self.surplus())
         base, user_site = self.place.path, self.place.site
-        pip = environment.find("pip") or (image_dists().get("pip") if self.place.virtualenv else None)
         return {
             "leftovers": leftovers(user_site),
             "foreign": foreign(base, self.deep),
             "older": {python: versions(dists_in(folder)) for python, folder in older_sites(base, user_site).items()},
-            "python": ".".join(str(part) for part in sys.version_info[:3]),
+            "python": self.python,
             "executable": sys.executable,
-            "pip": pip.version if pip else "",
+            "pip": self.pip,
             "user_site": user_site,
             "seen": self.place.seen,
             "user_base": base,

@@ -19,7 +19,7 @@ import os
 import shutil
 import time
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import JOURNAL, OWN_DIRECTORY, Place
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import JOURNAL, OWN_DIRECTORY, Place, dists_in, versions
 
 
 def sight_of(stage):
@@ -46,6 +46,7 @@ class Base:
         self.cache = os.path.join(self.own, "cache")
         self.journal = os.path.join(self.own, JOURNAL)
         self.lock = None  # its descriptor, while we have it
+        self.before = None  # the versions that were there when we got it, while what was interrupted was half done
         self.waiting = os.path.join(self.own, "waiting")  # there while somebody waits for the lock
 
     def site_in(self, stage):
@@ -70,6 +71,7 @@ class Base:
             with contextlib.suppress(FileNotFoundError):
                 os.remove(self.waiting)
             self.lock = lock.fileno()
+            self.before = versions(dists_in(self.site))
             self.finish_interrupted()
             try:
                 yield

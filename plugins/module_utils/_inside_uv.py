@@ -9,7 +9,6 @@ installed: so the stage gets the metadata of all that is visible, and keeps what
 
 from __future__ import annotations
 
-import configparser
 import os
 import re
 import shutil
@@ -17,6 +16,7 @@ import sys
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Done, environment_for, passed, run_child
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import canonical, dists_in
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import pip_settings
 
 LENT = "LENT"  # in the metadata that was there before uv came
 TRANSLATED = ("index-url", "extra-index-url", "find-links", "no-index")
@@ -33,23 +33,11 @@ def find_uv(base):
     return shutil.which("uv") or shutil.which("uv", path=os.path.join(base.path, "bin"))
 
 
-def pip_settings():
-    """What pip would read from its files and from the environment: name -> text."""
-    home, settings = os.path.expanduser("~"), {}
-    places = ["/etc/pip.conf", "/etc/xdg/pip/pip.conf", f"{home}/.pip/pip.conf", f"{home}/.config/pip/pip.conf", f"{sys.prefix}/pip.conf"]
-    for place in [*places, os.environ.get("PIP_CONFIG_FILE", os.devnull)]:
-        parser = configparser.RawConfigParser()
-        parser.read(place)
-        for section in ("global", "install"):
-            settings.update({key.replace("_", "-"): value for key, value in (parser.items(section) if parser.has_section(section) else ())})
-    settings.update({key[4:].lower().replace("_", "-"): value for key, value in os.environ.items() if key.startswith("PIP_")})
-    return settings
-
-
-def can_stand_in(job):
-    """Whether uv would do the same as pip here: options, lines and settings that only pip knows make it pip's work."""
-    lines = all(KNOWN_LINES.match(line) for line in job.requirements if line.startswith("-"))
-    return not job.options and lines and all(name in HARMLESS or name in TRANSLATED for name in pip_settings())
+def only_pip_knows(job):
+    """Options, lines and settings of pip that uv would pass over, so that it could not do the same."""
+    lines = [line for line in job.requirements if line.startswith("-") and not KNOWN_LINES.match(line)]
+    settings = [f"its setting {name}" for name in pip_settings() if name not in HARMLESS and name not in TRANSLATED]
+    return [*job.options, *lines, *settings]
 
 
 def lines_of(settings, requirements):
@@ -104,6 +92,7 @@ def uv_install(job, uv):
 
 def lend_metadata(visible, site):
     """Directories of metadata alone, with files that are links: uv may remove them, and reaches nothing through them."""
+    os.makedirs(site, exist_ok=True)
     for dist in visible.values():
         folder = os.path.join(site, f"{dist.name.replace('-', '_')}-{dist.version}.dist-info")
         os.makedirs(folder)

@@ -50,6 +50,8 @@ class Wanted:
 
     def read_reference(self, packaging):
         url, marker = split_marker(self.text)
+        if url.startswith("~"):
+            raise ValueError("pip does not know what ~ is: write the full path")
         self.url, _bracket, extras = re.sub(r"(\[[^\[\]]*\])$", r" \1", url).partition(" [")
         self.name, self.specifier = canonical(fragment(self.url).get("egg", "").partition("[")[0]), None
         self.extras = {part.strip() for part in extras.rstrip("]").split(",") if part.strip()}
@@ -62,7 +64,10 @@ class Wanted:
 
     def applies(self, extras=()):
         """Whether its marker is true here, for a package that was asked for with these extras."""
-        return self.marker is None or any(self.marker.evaluate({"extra": extra}) for extra in extras or ("",))
+        try:
+            return self.marker is None or any(self.marker.evaluate({"extra": extra}) for extra in extras or ("",))
+        except ValueError as error:  # it compares what has no order
+            raise Malformed(f"its marker means nothing here: {error}") from error
 
 
 def is_reference(text):
@@ -109,7 +114,7 @@ def plain(url):
     """A URL for comparison: without credentials, fragment and closing slash."""
     parts = urlsplit(url)
     if not parts.netloc and parts.scheme in ("", "file"):
-        return "file://" + os.path.abspath(os.path.expanduser(unquote(parts.path))).rstrip("/")
+        return "file://" + os.path.abspath(unquote(parts.path)).rstrip("/")
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{unquote(parts.path).rstrip('/')}" + (f"?{parts.query}" if parts.query else "")
 
@@ -141,6 +146,14 @@ def pinned(dist):
     vcs = record.get("vcs_info")
     url = f"{vcs['vcs']}+{record['url']}@{vcs['commit_id']}" if vcs else record["url"]
     return f"{dist.name} @ {url}" + (f"#subdirectory={record['subdirectory']}" if record.get("subdirectory") else "")
+
+
+def cannot_be_hashed(wanted):
+    """Whether it is a directory, or a commit of version control, which has a hash of its own."""
+    if not wanted.url:
+        return False
+    kind, _slashes, path = plain(wanted.url).partition("://")
+    return kind == "file" and os.path.isdir(path) or re.match(r"(git|hg|svn|bzr)\+[^#]+@[0-9a-f]{40}(#|$)", wanted.url) is not None
 
 
 def archive_hashes(record):

@@ -34,9 +34,12 @@ INFORM = [*MEND, _inside_install, _inside_info]
 # Parameters of the module that reach the container as they are.
 AS_GIVEN = ("state", "autoremove", "migrate", "repair", "protect_image", "installer", "cache", "compile", "proxy", "ca_certificates", "timeout")
 # With these, pip does something although every requirement holds.
-DECISIVE = ("-U", "--upgrade", "--force-reinstall", "-I", "--ignore-installed", "-r", "--requirement", "-c", "--constraint")
+DECISIVE = ("--upgrade", "--force-reinstall", "--ignore-installed", "--requirement", "--constraint")
 # With these, it would not fill the lab's user site any more.
-MISPLACING = ("-t", "--target", "--prefix", "--root", "--dry-run", "--report", "--python", "-e", "--editable", "--no-user")
+MISPLACING = ("--target", "--prefix", "--root", "--dry-run", "--report", "--python", "--editable", "--no-user")
+# What pip's letters stand for, and those behind which the rest of a word is their value.
+LETTERS = {"U": "--upgrade", "I": "--ignore-installed", "r": "--requirement", "c": "--constraint", "t": "--target", "e": "--editable"}
+WITH_VALUE = "rctefiC"
 
 
 class PipError(Exception):
@@ -88,14 +91,23 @@ class Wish:
         )
 
     @property
+    def migrates(self) -> bool:
+        return self.migrate and self.state in _inside_change.MIGRATING
+
+    @property
     def pip_decides(self) -> bool:
         """Whether something may be to do although every requirement holds."""
-        return self.state in ("latest", "forcereinstall") or any(option.partition("=")[0] in DECISIVE for option in self.pip_options)
+        return self.state in ("latest", "forcereinstall") or any(name in DECISIVE for option in self.pip_options for name in meant_by(option))
 
     def request(self, check: bool) -> dict:
         """The wish as the _inside modules take it."""
         lines = {"lines": self.lines.requirements, "constraints": self.lines.constraints}
-        return {**vars(self), **lines, "force": self.pip_decides, "check": check}
+        no_deps = any("--no-deps" in meant_by(option) for option in self.pip_options)
+        return {**vars(self), **lines, "pip_decides": self.pip_decides, "no_deps": no_deps, "check": check}
+
+    def secrets(self) -> set:
+        """Those in files that the parameters name."""
+        return secrets({"lines": [text for _where, text in self.lines.requirements + self.lines.constraints]})
 
 
 def names_with_version(names: list, version: str | None) -> list:
@@ -141,9 +153,20 @@ def extra_options(extra_args: str | None) -> list:
     except ValueError as error:
         raise PipError(f"extra_args cannot be taken apart: {error}") from error
     for option in options:
-        if option.partition("=")[0] in MISPLACING:
+        if any(name in MISPLACING for name in meant_by(option)):
             raise PipError(f"extra_args: {option} would lead pip away from the lab user's packages")
+        if re.search(r"https?://[^/@\s]+@", option):
+            raise PipError("extra_args has credentials that everybody in the container would see: use index_url, extra_index_urls, find_links or proxy")
     return options
+
+
+def meant_by(option: str) -> list:
+    """The names of the options in a word for pip, as its optparse takes them: bundles of letters, and names cut short."""
+    if option.startswith("--"):
+        name = option.partition("=")[0]
+        return [name] if name == "--pre" else [known for known in (*DECISIVE, *MISPLACING, "--no-deps") if known.startswith(name)]
+    letters = re.match(rf"-([^{WITH_VALUE}]*[{WITH_VALUE}]?)", option)
+    return [LETTERS.get(letter, "-" + letter) for letter in letters.group(1)] if letters else []
 
 
 def python_of(executable: str | None) -> str:
@@ -187,7 +210,11 @@ class Packages:
 
 
 def ensure(packages: Packages, wish: Wish, check: bool) -> dict:
-    """Make the wish true, or say what that would change: the module's whole result."""
+    """Make the wish true, or say what that would change: the module's whole result.
+
+    The first look may find nothing to do, and that is all then. Else change() looks again, since others may have changed
+    things until it has the lock, and its look decides.
+    """
     request = wish.request(check)
     found = packages.look(request)
     refuse_malformed(found["malformed"])
@@ -199,7 +226,7 @@ def ensure(packages: Packages, wish: Wish, check: bool) -> dict:
             packages.mend(found)
     elif broken:
         result["warnings"].append(f"{len(broken)} paths of its user packages are broken or not the user's own, such as {broken[0]}: repair mends that.")
-    if found["older"] and not wish.migrate:
+    if found["older"] and not wish.migrates:
         pythons = ", ".join(found["older"])
         result["warnings"].append(f"Packages of Python {pythons} are left, which {found['python']} does not see: migrate installs them again.")
     if not found["seen"]:
@@ -208,7 +235,7 @@ def ensure(packages: Packages, wish: Wish, check: bool) -> dict:
         return outcome(result, {})
     answer = packages.change(request)
     told = what_was_said(answer)
-    result.update(migrated=answer["migrated"], changed=found["kernel_differs"])
+    result.update(migrated=answer["migrated"], changed=found["kernel_differs"] or found["interrupted"])
     return {**outcome(result, differences(answer)), "restart_recommended": answer["restart"], "installer": answer.get("installer"), **told}
 
 
@@ -246,7 +273,7 @@ def inform(packages: Packages, index: list, options: dict) -> dict:
 
 
 def nothing_to_do(wish: Wish, found: dict, check: bool) -> bool:
-    if wish.pip_decides or found["interrupted"] or (wish.migrate and found["older"]):
+    if wish.pip_decides or found["interrupted"] or (wish.migrates and found["older"]):
         return False
     return found["satisfied"] and (check or not found["unmarked"])
 

@@ -24,12 +24,16 @@ NO_COMPILER = re.compile(
     r"command '([^']*(?:gcc|cc|c\+\+|g\+\+|clang|gfortran|rustc|cargo))' failed: No such file"
     r"|Unknown compiler\(s\)|(?:Rust|[Cc]argo)[^\n]* not (?:found|installed)|No CMAKE_C\w*_COMPILER"
 )
+# A try that was not the last one says nothing; of the last one, where it is the only thing that says why there are no versions.
+RETRY = re.compile(r"^WARNING: Retrying \(Retry\(total=(?!0,).*\n?", re.MULTILINE)
+LAST_RETRY = re.compile(r"^WARNING: Retrying .*\n?", re.MULTILINE)
 ORIGIN = re.compile(r" \(from (-[rc] |[^()]*->)[^()]*\)")
 
 
 def explain(out: str, err: str) -> str:
     """One sentence about a failed pip."""
-    text = ORIGIN.sub("", err + "\n" + out)
+    text = RETRY.sub("", ORIGIN.sub("", err + "\n" + out))
+    text = text if re.search(r"\(from versions: (none)?\)", text) else LAST_RETRY.sub("", text)
     for reason in (no_pip, no_space, conflict, hashes, other_python, credentials, network, in_clear, no_version, build, no_file, no_git, breakdown):
         sentence = reason(text)
         if sentence:
@@ -76,7 +80,7 @@ def other_python(text: str) -> str:
 
 
 def credentials(text: str) -> str:
-    found = re.search(r"(401|403)[^\n]*?[ (](?:https?://)(?:[^/@\s]*@)?([^/\s]+)", text)
+    found = re.search(r"\b(40[13])\b (?:(?:Client )?Error|Unauthorized|Forbidden)\b[^\n]*?[ (](?:https?://)(?:[^/@\s]*@)?([^/\s]+)", text)
     return f"the index {found.group(2)} refuses the credentials that it was given, or wants some ({found.group(1)})" if found else ""
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 NESTED = re.compile(r"^(?:(-r|--requirement|-c|--constraint)(?:\s+|=)|(-[rc])(?=\S))\s*(.+)$")
 COMMENT = re.compile(r"(^|\s+)#.*$")
-STARTS_A_NAME = re.compile(r"\s*([A-Za-z0-9][\w.\-]*\s*($|[\[<>=!~@;(]|\s)|[./~]|[\w+]+://)")
+STARTS_A_NAME = re.compile(r"\s*([A-Za-z0-9][\w.\-]*\s*($|[\[<>=!~@;(]|\s)|[./~]|[\w+]+://|--?[a-z])")
 
 
 class RequirementsError(Exception):
@@ -59,7 +59,8 @@ class Lines:
             elif not folder and not os.path.isabs(target):
                 raise RequirementsError(f"{where}: a text has no directory that {target} could be relative to; give its full path.")
             else:
-                only_binds = constraint or (nested.group(1) or nested.group(2)) in ("-c", "--constraint")
+                # As pip has it, a file that -r names is to be installed, also in a file of constraints.
+                only_binds = (nested.group(1) or nested.group(2)) in ("-c", "--constraint")
                 self.add_file(os.path.join(folder, target), only_binds, above)
 
 
@@ -78,7 +79,9 @@ def split_names(names: list) -> list:
             open_bracket = last.count("[") > last.count("]")
             open_quote = not last.startswith("#") and (last.count("'") % 2 or last.count('"') % 2)
             inside_url = number > 0 and "://" in last
-            if found and (in_comment or open_bracket or open_quote or inside_url or not STARTS_A_NAME.match(part)):
+            if found and (in_comment or open_bracket or open_quote or inside_url):
+                found[-1] += "," + part
+            elif found and part.strip() and not STARTS_A_NAME.match(part):
                 found[-1] += "," + part
             elif part.strip():
                 found.append(part.strip())

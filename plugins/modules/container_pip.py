@@ -92,7 +92,7 @@ options:
     description:
       - When the image's Python has moved on, install again for it what somebody had asked for under the older one, in the same versions where they can be
         had, and then remove what was left of the older one. RV(migrated) tells which version each package had and has.
-      - Without it, such packages are only reported, in a warning.
+      - Without it, such packages are only reported, in a warning. O(state=absent) and O(state=forcereinstall) bring nothing along.
     type: bool
     default: false
   repair:
@@ -105,7 +105,8 @@ options:
   index_url:
     description:
       - Package index to use instead of the container's default.
-      - Credentials in it appear in no command line, log or result.
+      - Credentials in it appear in no command line, log or result. A Python older than 3.11 can only hide a password of printable ASCII
+        characters from the command line of a build.
     type: str
   extra_index_urls:
     description:
@@ -132,15 +133,18 @@ options:
     type: str
   protect_image:
     description:
-      - Keep the versions of all packages that are part of the image. A package in the user site would come before the image's
+      - Keep the versions of the packages that are part of the image. A package in the user site would come before the image's
         own, and a wrong one keeps Jupyter from starting.
-      - With V(false), a package may replace one of the image's in the eyes of Python.
+      - What the image's server does not need, and is asked for by name in another version, may replace the image's own in the eyes of Python.
+        What it needs is refused in another version, and from a direct reference also in the same one.
+      - With V(false), every package may.
     type: bool
     default: true
   installer:
     description:
       - What installs. V(auto) takes uv if the container has it and neither O(extra_args) nor the requirements nor the container's pip
         configuration hold anything that only pip understands, and pip otherwise. What uv cannot install is tried again with pip.
+        V(uv) refuses what only pip understands.
       - uv keeps to pip's configuration files, and not to its own.
       - The packages end up in the same place, with the same protection of the image.
     type: str
@@ -162,7 +166,7 @@ options:
     default: later
   extra_args:
     description:
-      - More options for C(pip install).
+      - More options for C(pip install). Credentials are refused here, where everybody in the container would see them.
     type: str
   executable:
     description:
@@ -333,6 +337,7 @@ def main() -> None:
     module.no_log_values.update(secrets(params))
     try:
         wish = Wish.of(params)
+        module.no_log_values.update(wish.secrets())
         engine = Engine.of(module.run_command, params)
         container = engine.running(params["container"])
         result = ensure(Packages(engine, container, params["user"], params["executable"]), wish, module.check_mode)

@@ -146,7 +146,7 @@ shadowed:
   type: list
   elements: str
 conflicts:
-  description: What user packages need and do not have, one sentence each.
+  description: What user packages need and do not have, and what image packages do not have on account of user packages, one sentence each.
   returned: success
   type: list
   elements: str

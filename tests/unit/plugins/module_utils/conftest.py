@@ -94,7 +94,7 @@ class Lab:
             "pip_options": [],
             "protect_image": True,
             "timeout": 60,
-            "force": False,
+            "pip_decides": options.get("state") in ("latest", "forcereinstall"),
             "state": "present",
             "autoremove": False,
             "migrate": False,

@@ -125,3 +125,11 @@ def test_a_program_that_failed_by_itself_is_its_own_business(err):
 )
 def test_engine_trouble(err, sentence):
     assert sentence in engine_trouble("docker", err)
+
+
+def test_the_home_of_another_user_is_asked_of_the_python_that_is_to_run():
+    commands = []
+    asked = Engine(lambda command, **how: commands.append(command) or (0, "/home/bob\n", ""))
+    asked.exec(container("root", ["NB_USER=jovyan"]), "/opt/conda/bin/python", "-", user="bob")
+    assert ["/opt/conda/bin/python" in command and "python3" not in command for command in commands] == [True, True]
+    assert "HOME=/home/bob" in commands[1]

@@ -5,6 +5,11 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import functools
+import hashlib
+import http.server
 import json
 import os
 import shutil
@@ -12,14 +17,18 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from urllib.parse import quote
 
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside_installed
-from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import MEND
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine
+from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import MEND, Packages, Wish, ensure
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip_errors import explain
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import parse_probe
-from ansible_collections.mlenv.jupyter.tests.integration.targets.container_pip.files import wheelhouse
+from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import Lines
+from ansible_collections.mlenv.jupyter.tests.integration.targets.container_pip.files import private_index, wheelhouse
 
 
 @pytest.fixture(scope="session", name="seed")
@@ -118,7 +127,9 @@ def test_absent_keeps_what_it_needed(lab):
 
 def test_absent_with_autoremove(lab):
     lab.change("tw-a==2.0", "tw-extra[x]", "tw-files")
-    assert lab.change("tw-a", state="absent", autoremove=True)["after"] == {"tw-b": "1.5", "tw-extra": "1.0", "tw-files": "2.0"}
+    for check in (True, False):
+        answer = lab.change("tw-a", state="absent", autoremove=True, check=check)
+        assert answer["after"] == {"tw-b": "1.5", "tw-extra": "1.0", "tw-files": "2.0"}
     assert lab.change("tw-extra", state="absent", autoremove=True)["after"] == {"tw-files": "2.0"}
 
 
@@ -128,6 +139,15 @@ def test_what_was_asked_for_by_name_is_no_orphan(lab):
     assert lab.change("tw-a", state="absent", autoremove=True)["after"] == {"tw-b": "1.5"}
     assert lab.change("tw-b", state="absent")["after"] == {}
     assert not lab.files()
+
+
+def test_no_list_of_files_is_made_for_a_mark(lab):
+    lab.change("tw-a==2.0")
+    (record,) = lab.base.rglob("tw_b-*/RECORD")
+    record.unlink()
+    assert lab.look("tw-b")["unmarked"] == []
+    lab.change("tw-b")
+    assert not record.exists()
 
 
 def test_exact(lab):
@@ -140,6 +160,16 @@ def test_exact(lab):
     assert lab.packages == wanted
     assert lab.change("tw-b", state="exact")["after"] == {"tw-b": "1.5"}
     assert lab.change(state="exact")["after"] == {}
+
+
+def test_exact_without_dependencies(lab):
+    for names, wanted in (
+        (["tw-a==2.0"], {"tw-a": "2.0"}),
+        (["tw-a==2.0", "tw-b==1.0"], {"tw-a": "2.0", "tw-b": "1.0"}),
+        (["tw-a"], {"tw-a": "2.0", "tw-b": "1.0"}),
+    ):
+        assert lab.change(*names, state="exact", pip_options=["--no-deps"], no_deps=True)["after"] == wanted
+        assert lab.look(*names, state="exact", no_deps=True)["satisfied"]
 
 
 def test_exact_refuses_what_it_cannot_follow(lab):
@@ -171,7 +201,8 @@ def test_without_packaging_nothing_is_guessed(lab, tmp_path, state):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise ImportError('broken')")
     lab.environment["PYTHONPATH"] = str(tmp_path) + os.pathsep + lab.environment["PYTHONPATH"]
-    assert "has no pip, nor `packaging`" in lab.change("tw-a", state=state)["error"]
+    assert "has no pip, nor `packaging`" in lab.change("tw-a", state=state, autoremove=True)["error"]
+    assert lab.look("tw-a", state=state, autoremove=True)["user_packages"] == {"tw-a": "1.0"}
 
 
 def test_latest_upgrades_what_is_named_only(lab):
@@ -250,6 +281,37 @@ def test_a_failed_migration_keeps_the_old_tree(lab):
     assert lab.files() == before
 
 
+@pytest.mark.parametrize("state", ["absent", "forcereinstall"])
+def test_a_state_that_brings_nothing_along_keeps_the_old_tree(lab, state):
+    lab.change("tw-a==1.0", "tw-files==1.0")
+    next(lab.base.glob("lib/python3.*")).rename(lab.base / "lib" / "python3.1")
+    before = lab.files()
+    answer = lab.change("tw-b", migrate=True, state=state)
+    assert (answer["migrated"], before.items() - lab.files().items()) == ({}, set())
+
+
+def test_exact_migrates_to_what_it_names(lab):
+    lab.change("tw-a==1.0", "tw-files==1.0")
+    next(lab.base.glob("lib/python3.*")).rename(lab.base / "lib" / "python3.1")
+    assert lab.change("tw-a", migrate=True, state="exact")["after"] == {"tw-a": "1.0"}
+    assert not (lab.base / "lib" / "python3.1").exists()
+
+
+def test_migrate_beside_hashes_and_a_package_without_a_list_of_its_files(lab, wheels):
+    lab.change("tw-files==1.0")
+    (site,) = lab.base.glob("lib/python3.*/site-packages")
+    (site / "tw_server-1.0-py3.1.egg-info").write_text("Metadata-Version: 1.0\nName: tw-server\nVersion: 1.0\n")
+    site.parent.rename(lab.base / "lib" / "python3.1")
+    hashed = f"tw-b==1.5 --hash=sha256:{hash_of(wheels / 'tw_b-1.5-py3-none-any.whl')}"
+    for check in (True, False):
+        assert lab.change(hashed, migrate=True, check=check)["after"] == {"tw-b": "1.5", "tw-files": "1.0", "tw-server": "1.0"}
+    assert not (lab.base / "lib" / "python3.1").exists()
+
+
+def hash_of(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def test_leftovers_and_foreign_files_are_seen_and_mended(lab):
     lab.change("tw-a==1.0")
     site = next(lab.base.glob("lib/python3.*/site-packages"))
@@ -271,7 +333,7 @@ def test_leftovers_and_foreign_files_are_seen_and_mended(lab):
 
 def test_an_older_twin_goes_with_the_package(lab):
     lab.change("tw-a==1.0", "tw-b==1.0")
-    lab.change("tw-a==1.1", pip_options=["--ignore-installed"], force=True)
+    lab.change("tw-a==1.1", pip_options=["--ignore-installed"], pip_decides=True)
     site = next(lab.base.glob("lib/python3.*/site-packages"))
     twin = site / "tw_a-0.9.dist-info"
     shutil.copytree(site / "tw_a-1.1.dist-info", twin)
@@ -288,6 +350,34 @@ def test_image_package_is_protected(lab):
     answer = lab.change("traitlets==4.3.3", protect_image=False)
     assert answer["after"] == {"traitlets": "4.3.3"}
     assert answer["restart"]
+
+
+@pytest.mark.parametrize("name", ["{}", "traitlets @ file://{}"])
+def test_a_direct_reference_with_the_images_version_is_refused(lab, tmp_path, name):
+    wheel = wheelhouse.Wheel("traitlets", "5.14.3").write(tmp_path)
+    for check in (True, False):
+        answer = lab.change(name.format(wheel), check=check)
+        assert answer["error"].startswith(f"file://{wheel} would hide the image's own traitlets, which its server needs")
+    assert lab.packages == {}
+    assert lab.change(name.format(wheel), protect_image=False)["after"] == {"traitlets": "5.14.3"}
+
+
+def test_what_the_server_needs_through_an_extra_is_protected(lab, tmp_path):
+    image = tmp_path / "image"
+    for name, version, needs in (("events", "1.0", ('schema; extra == "format"',)), ("notebook", "7.0", ("events[format]",)), ("schema", "2.0", ())):
+        folder = image / f"{name}-{version}.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(wheelhouse.Wheel(name, version, needs + ("odd (>dev)",)).metadata())
+    lab.environment["PYTHONPATH"] += os.pathsep + str(image)
+    assert "schema==1.0 conflicts with the image's own schema 2.0" in lab.change("schema==1.0")["error"]
+
+
+def test_a_version_in_the_image_that_follows_no_rule(lab, tmp_path):
+    folder = tmp_path / "image" / "tw_a-1.0-weird.dist-info"
+    folder.mkdir(parents=True)
+    (folder / "METADATA").write_text("Name: tw-a\nVersion: 1.0-weird\n")
+    lab.environment["PYTHONPATH"] += os.pathsep + str(tmp_path / "image")
+    assert lab.change("tw-a>=2")["after"] == {"tw-a": "2.0", "tw-b": "1.5"}
 
 
 def test_package_that_the_server_does_not_need_may_be_named_in_another_version(lab):
@@ -319,6 +409,34 @@ def test_timeout_leaves_no_process(lab):
     assert lab.packages == {}
     left = subprocess.run(["pgrep", "-f", str(lab.base / _inside_installed.OWN_DIRECTORY)], capture_output=True, text=True, check=False)
     assert left.stdout == ""
+
+
+def test_check_leaves_nothing_behind_at_its_timeout(lab, tmp_path):
+    lab.environment["TMPDIR"] = str(tmp_path / "tmp")
+    os.mkdir(lab.environment["TMPDIR"])
+    (tmp_path / "pip").mkdir()
+    (tmp_path / "pip" / "__init__.py").write_text("")
+    (tmp_path / "pip" / "__main__.py").write_text("import time; time.sleep(600)")
+    lab.environment["PYTHONPATH"] = str(tmp_path) + os.pathsep + lab.environment["PYTHONPATH"]
+    assert "did not end within 1 s" in lab.change("tw-a", timeout=1, check=True)["error"]
+    assert os.listdir(lab.environment["TMPDIR"]) == []
+
+
+def test_check_foretells_also_the_end_of_what_was_interrupted(lab):
+    lab.change("tw-a==1.0")
+    own = lab.base / _inside_installed.OWN_DIRECTORY
+    (own / "stage").mkdir()
+    (lab.base / "lib").rename(own / "stage" / "lib")  # killed between taking out and moving in
+    (own / _inside_installed.JOURNAL).write_text('{"removing": false}')
+
+    def run_here(_command, data, **_how):
+        done = subprocess.run([lab.python, "-"], input=data, env=lab.environment, capture_output=True, text=True, check=False)
+        return done.returncode, done.stdout, done.stderr
+
+    packages = Packages(Engine(run_here), Container({"Name": "/lab", "State": {"Status": "running"}, "Config": {"User": "", "Env": []}}))
+    wish = Wish(Lines([["name", "tw-a==1.0"]]), index_lines=lab.request()["index_lines"], installer="pip", cache=False, compile="never")
+    told = [ensure(packages, wish, check) for check in (True, False, True)]
+    assert [(one["changed"], one["packages"]) for one in told] == [(True, {"tw-a": {"before": None, "after": "1.0"}})] * 2 + [(False, {})]
 
 
 def test_two_at_once_wait_for_each_other(lab):
@@ -409,6 +527,11 @@ def test_uv_keeps_to_pips_settings_and_not_to_its_own(uv_lab, tmp_path, monkeypa
         assert uv_lab.change("tw-a", installer=installer, check=True)["installed"] == {"tw-a": "1.1"}
 
 
+@pytest.mark.parametrize(("names", "options", "what"), [(["--pre", "tw-a"], [], "--pre"), (["tw-a"], ["--no-deps"], "--no-deps")])
+def test_uv_alone_refuses_what_it_would_pass_over(uv_lab, names, options, what):
+    assert f"uv cannot do what pip does with {what}" in uv_lab.change(*names, pip_options=options, installer="uv")["error"]
+
+
 @pytest.mark.parametrize("content", ["garbage", "#!/no/such/interpreter\n"])
 def test_a_broken_uv_is_no_reason_to_fail(lab, tmp_path, content):
     (tmp_path / "uv").write_text(content)
@@ -484,3 +607,52 @@ def test_what_two_packages_bring_stays_for_the_other_one(lab, wheels):
     assert not [name for name in lab.files() if "left" in name]
     lab.change("tw-right", state="absent")
     assert not lab.files()
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+# A netrc of an older Python cannot say the last two.
+@pytest.mark.parametrize("user", ["me:s3cr3t-w0rd", "me:s3cr3t#@w0rd", *(['me:s3cr3t"\\@ w0rd', "s3cr3t-t0ken:"] if sys.version_info >= (3, 11) else [])])
+def test_nobody_sees_a_password(uv_lab, wheels, tmp_path, user, installer):
+    """pip makes a pip of its own for what a build needs: that one is built by somebody who looks around."""
+    everybody = "__import__('subprocess').check_output(['ps', '-eww', '-o', 'args'], text=True, errors='replace')"
+    look_around = f"open({str(tmp_path / 'seen')!r}, 'a').write({everybody})"
+    shutil.copytree(wheels, tmp_path / "wheels")
+    wheelhouse.write_source(tmp_path / "wheels", "tw-spy", f"{look_around}; return wheel(wheel_directory)")
+    wheelhouse.write_source(tmp_path / "wheels", "tw-spied", "return wheel(wheel_directory)", needs=("tw-spy",))
+    login, _colon, password = (quote(part, safe="") for part in user.partition(":"))
+    with index_of(tmp_path / "wheels", user) as port:
+        url = f"http://{login}{':' + password if password else ''}@127.0.0.1:{port}/simple"
+        answer = uv_lab.change("tw-spied", index_lines=[f"--index-url {url}"], installer=installer)
+    assert answer["installed"] == {"tw-spied": "1.0"}, answer["err"]
+    assert "build" in (tmp_path / "seen").read_text()
+    assert "s3cr3t" not in (tmp_path / "seen").read_text() + json.dumps(answer)
+
+
+@contextlib.contextmanager
+def index_of(folder, user):
+    """An index that lets this user in; also a proxy on the way to itself, whatever its name."""
+    private_index.Index.known = ["Basic " + base64.b64encode(user.encode()).decode()]
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(private_index.Index, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server.server_port
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_the_tasks_proxy_is_asked_and_no_other(uv_lab, wheels, installer):
+    uv_lab.environment.update(dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9"))
+    uv_lab.environment.update({"PIP_TRUSTED_HOST": "index.invalid"} if installer == "pip" else {})  # uv asks over plain HTTP in any case
+    index_lines = ["--index-url http://me:pw@index.invalid/simple"]
+    with index_of(wheels, "me:pw") as port:
+        answer = uv_lab.change("tw-b", index_lines=index_lines, proxy=f"http://127.0.0.1:{port}", installer=installer)
+    assert answer["installed"] == {"tw-b": "1.5"}, answer["err"]
+
+
+def test_a_cache_brings_packages_back_without_the_index(uv_lab, wheels):
+    uv_lab.environment["UV_HTTP_RETRIES"] = "0"
+    with index_of(wheels, "me:pw") as port:
+        index_lines = [f"--index-url http://me:pw@127.0.0.1:{port}/simple"]
+        uv_lab.change("tw-b", index_lines=index_lines, installer="auto", cache=True)
+    uv_lab.change("tw-b", state="absent")
+    assert uv_lab.change("tw-b", index_lines=index_lines, installer="auto", cache=True)["installed"] == {"tw-b": "1.5"}

@@ -86,6 +86,10 @@ def test_constraints_of_the_environment_count(base, tmp_path):
     base.add("b", "1")
     (tmp_path / "c.txt").write_text("# ours\nb>1\n")
     assert not look(base, "b", PIP_CONSTRAINT=str(tmp_path / "c.txt"))["satisfied"]
+    (tmp_path / "pip.conf").write_text(f"[install]\nconstraint = {tmp_path}/c.txt\n")
+    assert not look(base, "b", PIP_CONFIG_FILE=str(tmp_path / "pip.conf"))["satisfied"]
+    (tmp_path / "pip.conf").write_text("constraint")
+    assert look(base, "b", PIP_CONFIG_FILE=str(tmp_path / "pip.conf"))["satisfied"]
 
 
 def test_requirements_text(base):
@@ -98,7 +102,16 @@ def test_requirements_text(base):
 
 @pytest.mark.parametrize(
     ("text", "column"),
-    [("foo bar", 5), ("foo>=", 0), ("foo[", 5), ("==1", 1), ("http://[foo/a.whl", 0), ("a @ http://[foo/a.whl", 0), ("./a.whl ; python_verson > '3'", 0)],
+    [
+        ("foo bar", 5),
+        ("foo>=", 0),
+        ("foo[", 5),
+        ("==1", 1),
+        ("http://[foo/a.whl", 0),
+        ("~/a.whl", 0),
+        ("a @ http://[foo/a.whl", 0),
+        ("./a.whl ; python_verson > '3'", 0),
+    ],
 )
 def test_malformed_requirement_is_named_with_line_and_column(base, text, column):
     (malformed,) = look(base, text="# first\n" + text)["malformed"]
@@ -122,6 +135,13 @@ def test_a_need_that_follows_no_rule_is_one_for_any_version(base):
     base.add("a", "0.1")
     assert look(base, "old")["satisfied"]
     assert look(base, "old[x]")["missing"] == ["b (needed by old)"]
+
+
+def test_a_marker_that_means_nothing_here(base):
+    (malformed,) = look(base, "a; os_name ~= 'posix'")["malformed"]
+    assert malformed["why"].startswith("its marker means nothing here: ")
+    base.add("a", "1", ["b; os_name ~= 'posix'"])
+    assert look(base, "a")["missing"] == ["b (needed by a)"]
 
 
 GIT = {"url": "https://example.com/r.git", "vcs_info": {"vcs": "git", "requested_revision": "main", "commit_id": "c0ffee"}}

@@ -5,7 +5,11 @@
 
 from __future__ import annotations
 
+import netrc
 import os
+import re
+import sys
+from urllib.parse import quote
 
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside_uv, _pip
@@ -39,10 +43,29 @@ def test_version_goes_with_one_bare_name():
             _pip.names_with_version(names, "1.0")
 
 
-@pytest.mark.parametrize("option", ["--target=/x", "-t", "--prefix", "-e", "--dry-run"])
+@pytest.mark.parametrize("option", ["--target=/x", "-t", "--prefix", "-e", "--dry-run", "-t/tmp/x", "--targ", "-Ut", "--prefi=/x", "-e."])
 def test_options_that_lead_astray(option):
     with pytest.raises(PipError, match=f"extra_args: {option} would lead"):
         _pip.extra_options(f"--pre {option} /y")
+
+
+@pytest.mark.parametrize("options", ["--pre", "-q", "-i https://example.com", "-ftrue", "--upgrade-strategy=eager", "--root-user-action=ignore", "--no-deps"])
+def test_options_that_lead_nowhere_else(options):
+    wish = _pip.Wish(_pip.Lines(), pip_options=_pip.extra_options(options))
+    assert not wish.pip_decides
+    assert wish.request(True)["no_deps"] == (options == "--no-deps")
+
+
+@pytest.mark.parametrize("option", ["-U", "--upgrade", "-Uq", "-qU", "-rfile", "--constrain=x", "--force", "-I"])
+def test_options_that_act_in_any_case(option):
+    assert _pip.Wish(_pip.Lines(), pip_options=_pip.extra_options(option)).pip_decides
+
+
+@pytest.mark.parametrize("option", ["--index-url=https://me:pw@example.com/simple", "-i https://t0ken@example.com", "--proxy http://me:pw@example.com"])
+def test_credentials_in_extra_args(option):
+    with pytest.raises(PipError, match="^extra_args has credentials that everybody") as error:
+        _pip.extra_options(option)
+    assert not {"pw", "t0ken"} & set(str(error.value).split())
 
 
 def test_extra_args_that_cannot_be_read():
@@ -57,19 +80,29 @@ def test_secrets_are_found_wherever_a_url_is():
     assert _pip.secrets({"index_url": "https://me:a:b@example.com/simple"}) == {"a:b"}
 
 
-@pytest.mark.parametrize(
-    ("line", "plain", "netrc"),
-    [
-        ("--index-url https://me:pw@example.com/simple", "--index-url https://example.com/simple", "machine example.com login me password pw\n"),
-        ("a @ http://me:pw@example.com:81/a.whl", "a @ http://example.com:81/a.whl", "machine example.com login me password pw\n"),
-        ("--index-url https://me:p%21w@example.com/", "--index-url https://example.com/", "machine example.com login me password p!w\n"),
-        ("--index-url https://me:p%20w@example.com/", None, ""),  # a netrc cannot say this
-        ("a @ git+https://me:pw@example.com/r.git", None, ""),  # git reads another netrc
-        ("--index-url https://example.com/simple", None, ""),
-    ],
-)
-def test_credentials_go_into_a_netrc(line, plain, netrc):
-    assert without_credentials([line]) == ([plain or line], netrc)
+def test_secrets_are_found_in_files(tmp_path):
+    (tmp_path / "r.txt").write_text("--index-url https://me:p%40ss@example.com/simple\n-c c.txt\n")
+    (tmp_path / "c.txt").write_text("a @ https://me:tok3n@example.com/a.whl\n")
+    wish = _pip.Wish(_pip.Lines())
+    wish.lines.add_file(str(tmp_path / "r.txt"))
+    assert wish.secrets() == {"p%40ss", "p@ss", "tok3n"}
+
+
+@pytest.mark.parametrize("line", ["--index-url https://{}@example.com/simple", "a @ http://{}@example.com:81/a.whl"])
+@pytest.mark.parametrize("password", ["pw", "p!w", "p@ss:w/rd", "#$%^&*()", "'", '"quoted"', "back\\slash", "two words", "pässword", ""])
+def test_credentials_go_into_a_netrc(tmp_path, line, password):
+    plain, text = without_credentials([line.format("me" + (":" + quote(password, safe="") if password else ""))])
+    if sys.version_info < (3, 11) and not re.fullmatch("[!-~]+", password):
+        assert (line.format("me:" + quote(password)) if password else line.format("me"), "") == (plain[0], text)
+        return
+    (tmp_path / "netrc").write_text(text, encoding="utf-8")
+    assert plain == [line.format("").replace("@example", "example")]
+    assert netrc.netrc(str(tmp_path / "netrc")).authenticators("example.com")[::2] == ("me", password)
+
+
+@pytest.mark.parametrize("line", ["a @ git+https://me:pw@example.com/r.git", "--index-url https://example.com/simple"])
+def test_git_reads_another_netrc(line):
+    assert without_credentials([line]) == ([line], "")
 
 
 def test_two_passwords_for_one_host_do_not_mix():
@@ -123,6 +156,14 @@ def test_nearest_versions(requirement, expected):
     assert nearest(requirement, ["1.1", "1.2", "1.3", "1.4", "1.6", "1.7", "1.8"]) == expected
 
 
+RETRIED = (
+    "WARNING: Retrying (Retry(total={}, connect=None)) after connection broken by "
+    "'NewConnectionError(\"HTTPSConnection(host='example.com', port=443): refused\")': /simple/a/\n"
+)
+NOT_FOUND = "ERROR: Could not find a version that satisfies the requirement a==7 (from versions: {})\nERROR: No matching distribution found for a==7\n"
+REFUSED = "the index example.com refuses the credentials that it was given, or wants some (403)"
+
+
 @pytest.mark.parametrize(
     ("err", "sentence"),
     [
@@ -142,10 +183,15 @@ def test_nearest_versions(requirement, expected):
         ("x: NameResolutionError(\"HTTPSConnection(host='example.com', port=443)", "example.com:443 cannot be reached from the container"),
         ("host='example.com', port=443): SSLError(SSLCertVerificationError", "example.com:443 shows a certificate that the container does not trust"),
         (
-            "WARNING: The repository located at example.com is not a trusted or secure host and is being ignored.\n"
-            "ERROR: No matching distribution found for a",
+            "WARNING: The repository located at example.com is not a trusted or secure host and is being ignored.\nERROR: No matching distribution found for a",
             "pip does not ask example.com over plain HTTP: use HTTPS, or set PIP_TRUSTED_HOST=example.com in the container",
         ),
+        (f"{RETRIED.format(4)}{NOT_FOUND.format('1.0, 2.0')}", "no such version: a==7; nearest ones: 1.0, 2.0"),
+        (f"{RETRIED.format(4)}{NOT_FOUND.format('none')}", "no such package: a==7"),
+        (f"{RETRIED.format(1)}{RETRIED.format(0)}{NOT_FOUND.format('none')}", "example.com:443 cannot be reached from the container"),
+        ("ERROR: HTTP error 403 while getting https://example.com/a.whl\nERROR: 403 Client Error: Forbidden for url: https://example.com/a.whl", REFUSED),
+        ("error: HTTP status client error (403 Forbidden) for url (https://example.com/a/)", REFUSED),
+        ("ERROR: No matching distribution found for a==1.403 (https://example.com/401)", "no such package: a==1.403 (https://example.com/401)"),
         ("ERROR: Cannot find command 'git' - do you have 'git' installed and in your PATH?", "the image has no git, which this requirement needs"),
     ],
 )

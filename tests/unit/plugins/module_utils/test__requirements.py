@@ -12,6 +12,8 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import
 from hypothesis import example, given
 from hypothesis import strategies as st
 from packaging.requirements import InvalidRequirement, Requirement
+from pip._internal.network.session import PipSession
+from pip._internal.req.req_file import parse_requirements as pip_reads
 from pip._internal.req.req_file import preprocess
 
 NAMES = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,8}[A-Za-z0-9])?", fullmatch=True)
@@ -37,6 +39,9 @@ def test_names_survive_commas(requirements):
     [
         ([], []),
         (["", " "], []),
+        (["a", ""], ["a"]),
+        (["a, ", " ", "b"], ["a", "b"]),
+        (["a", "-e ."], ["a", "-e ."]),
         (["a, b"], ["a", "b"]),
         (["a>=1", "<2"], ["a>=1,<2"]),
         (["a[x", "y]>=1", " <2", "b"], ["a[x,y]>=1, <2", "b"]),
@@ -99,8 +104,9 @@ def test_nested_file(tmp_path, option):
     (tmp_path / "deeper.txt").write_text("e<3\n")
     lines = Lines()
     lines.add_file(str(tmp_path / "sub" / "top.txt"))
-    assert [text for _where, text in lines.requirements] == ["a", "c", "b"]
-    assert lines.constraints == [[f"{tmp_path}/bounds.txt:1", "d<2"], [f"{tmp_path}/deeper.txt:1", "e<3"]]
+    told = list(pip_reads(str(tmp_path / "sub" / "top.txt"), PipSession()))
+    assert [text for _where, text in lines.requirements] == [one.requirement for one in told if not one.constraint] == ["a", "c", "e<3", "b"]
+    assert lines.constraints == [[f"{tmp_path}/bounds.txt:1", "d<2"]]
 
 
 def test_a_file_on_the_web_is_left_to_pip():

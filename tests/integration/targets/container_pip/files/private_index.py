@@ -16,14 +16,16 @@ import http.server
 import pathlib
 import re
 import sys
+from urllib.parse import urlsplit
 
 
 class Index(http.server.SimpleHTTPRequestHandler):
-    """/simple/NAME/ lists the files of that project in the directory; /FILE is the file."""
+    """/simple/NAME/ lists the files of that project in the directory; /FILE is the file. As a proxy, it is every host's index."""
 
     known: list = []
 
     def do_GET(self):
+        self.path = urlsplit(self.path).path
         if self.headers.get("Authorization") not in self.known:
             self.send_response(401)
             self.send_header("WWW-Authenticate", 'Basic realm="index"')

@@ -112,11 +112,11 @@ def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
 """
 
 
-def write_source(folder: pathlib.Path, name: str, body: str) -> pathlib.Path:
+def write_source(folder: pathlib.Path, name: str, body: str, needs: tuple = ()) -> pathlib.Path:
     stem = f"{name.replace('-', '_')}-1.0"
     files = {
         "PKG-INFO": Wheel(name, "1.0").metadata(),
-        "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n',
+        "pyproject.toml": f'[build-system]\nrequires = {list(needs)}\nbuild-backend = "backend"\nbackend-path = ["."]\n',
         "backend.py": BACKEND.format(name=name, body=body),
         "wheelhouse.py": pathlib.Path(__file__).read_text(encoding="utf-8"),
     }
