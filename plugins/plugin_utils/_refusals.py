@@ -194,6 +194,11 @@ def about_exposure(wanted: dict):
     for name in tls["names"]:
         if not is_address(name) and not re.fullmatch(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", name):
             yield f"lab_tls_names has {name}, which is neither a host name nor an address: write what people type, without https:// and port."
+    if tls["mode"] in ("self_signed", "ca") and int(tls["days"]) <= int(tls["renew_days"]):
+        yield (
+            f"lab_tls_days is {tls['days']}, and lab_tls_renew_days {tls['renew_days']}, so each run would make a new certificate: "
+            "have it renewed later than on its first day."
+        )
     if tls["mode"] == "ca":
         yield from _certificate.authority_refusals(tls["dir"], tls["ca_passphrase"])
     if tls["mode"] == "files":

@@ -13,6 +13,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
 
 refusals = FilterModule().filters()["lab_refusals"]
 
+NO_TLS = {"mode": "none", "gen_cert": False, "names": [], "names_given": False, "days": 365, "renew_days": 30, "dir": "/no/such/directory", "ca_passphrase": ""}
 WANTED = {
     "state": "started",
     "check_mode": False,
@@ -23,7 +24,7 @@ WANTED = {
     "insecure": False,
     "allowed_sources": ["0.0.0.0/0", "::/0"],
     "tunnel": "ssh -N -L 28888:127.0.0.1:28888 gpu1",
-    "tls": {"mode": "none", "gen_cert": False, "names": [], "names_given": False, "dir": "/no/such/directory", "ca_passphrase": ""},
+    "tls": NO_TLS,
     "base_url": "/",
     "user": "jovyan",
     "memory": "",
@@ -72,7 +73,7 @@ LOOK = {
     "sources": {"nft": True, "apt": True, "boot": {"kind": "systemd"}, "left": []},
     "gpus": {**_gpus.NONE, **_gpus.UNSEEN},
 }
-TLS = {**WANTED["tls"], "mode": "self_signed"}
+TLS = {**NO_TLS, "mode": "self_signed"}
 # On the network, and so with rules.
 OUTSIDE = {"bind_address": "192.0.2.7", "tls": TLS, "allowed_sources": ["192.0.2.0/24"]}
 
@@ -91,7 +92,7 @@ def test_nothing_to_refuse():
         {"bind_address": "::1"},
         {"bind_address": "0.0.0.0", "insecure": True},
         {"bind_address": "127.3.2.1"},
-        {"tls": {**WANTED["tls"], "mode": "ca", "names": ["gpu1.example.com", "192.0.2.7", "2001:db8::1", "*.example.com"]}},
+        {"tls": {**NO_TLS, "mode": "ca", "names": ["gpu1.example.com", "192.0.2.7", "2001:db8::1", "*.example.com"]}},
         OUTSIDE,
         {**OUTSIDE, "allowed_sources": ["192.0.2.7", "10.0.0.0/8", "10.1.0.0/255.255.0.0", "2001:db8::/32"]},
         {**OUTSIDE, "bind_address": "::", "allowed_sources": ["2001:db8::1"]},
@@ -138,10 +139,11 @@ def test_what_works_is_not_refused(wanted):
         ({"bind_address": "localhost"}, "lab_bind_address localhost is no IP address"),
         ({"bind_address": "0.0.0.0"}, "lab_tls to self_signed, ca or files, or leave lab_bind_address at 127.0.0.1 and go through a tunnel (ssh -N -L 28888:"),
         ({"bind_address": "2001:db8::1"}, "lab_bind_address 2001:db8::1 would send the lab's token over the network in clear"),
-        ({"tls": {**WANTED["tls"], "mode": "ca", "names": ["https://gpu1"]}}, "lab_tls_names has https://gpu1, which is neither a host name nor an address"),
-        ({"tls": {**WANTED["tls"], "mode": "self_signed", "gen_cert": True}}, "lab_env sets GEN_CERT, and lab_tls is self_signed"),
-        ({"tls": {**WANTED["tls"], **FILES, "key_file": "/k.pem"}}, "lab_tls is files, and lab_tls_certificate (c.pem) is not on the controller"),
-        ({"tls": {**WANTED["tls"], **FILES, "certificate_file": "/c.pem"}}, "lab_tls is files, and lab_tls_key (empty) is not on the controller"),
+        ({"tls": {**NO_TLS, "mode": "ca", "names": ["https://gpu1"]}}, "lab_tls_names has https://gpu1, which is neither a host name nor an address"),
+        ({"tls": {**NO_TLS, "mode": "self_signed", "gen_cert": True}}, "lab_env sets GEN_CERT, and lab_tls is self_signed"),
+        ({"tls": {**NO_TLS, "mode": "self_signed", "days": "30"}}, "lab_tls_days is 30, and lab_tls_renew_days 30, so each run"),
+        ({"tls": {**NO_TLS, **FILES, "key_file": "/k.pem"}}, "lab_tls is files, and lab_tls_certificate (c.pem) is not on the controller"),
+        ({"tls": {**NO_TLS, **FILES, "certificate_file": "/c.pem"}}, "lab_tls is files, and lab_tls_key (empty) is not on the controller"),
         ({"allowed_sources": []}, "lab_allowed_sources is empty, so nobody could connect: name the networks that may"),
         ({"allowed_sources": ["office"]}, "lab_allowed_sources has office, which is no network"),
         ({"allowed_sources": [""]}, "lab_allowed_sources has an empty text, which is no network"),
