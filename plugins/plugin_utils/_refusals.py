@@ -164,10 +164,12 @@ def about_mounts(wanted: dict, look: dict):
     places = [(f"lab_{name} is {look[name]['path']}", look[name]) for name in ("work_dir", "config_dir")]
     places += [(words, {"path": path, **look["mounts"].get(path, {})}) for words, path in mounts if path[:1] in "/~."]
     for words, place in places:
+        real = place.get("real", place["path"])
+        what = words if real == place["path"] else f"{words}, which leads to {real}"
         if place.get("type") == "socket":
-            yield f"{words}, a socket, through which the lab would have a service of the host: leave it out."
-        elif any(shows(path, forbidden) for path in (place["path"], place.get("real", place["path"]))):
-            yield f"{words}, through which the lab would have the engine, and so be root on the host: name a directory with data alone."
+            yield f"{what}, a socket, through which the lab would have a service of the host: leave it out."
+        elif any(shows(path, forbidden) for path in (place["path"], real)):
+            yield f"{what}, through which the lab would have the engine, and so be root on the host: name a directory with data alone."
 
 
 def shows(path: str, forbidden: list) -> bool:

@@ -246,7 +246,10 @@ def test_value_that_cannot_work(wanted, sentence):
         ({"container": {"exists": True, "managed": False, "jupyter": False}}, "Container lab exists and is no Jupyter lab"),
         ({"work_dir": {"path": "/x", "type": "link", "uid": 1001}}, "lab_work_dir /x is a link, not a directory"),
         ({"work_dir": {"path": "/run/user/1000", "type": "directory", "uid": 1001}}, "lab_work_dir is /run/user/1000, through which"),
-        ({"work_dir": {"path": "/x", "real": "/var/run", "type": "directory", "uid": 1001}}, "lab_work_dir is /x, through which the lab would have the engine"),
+        (
+            {"work_dir": {"path": "/x", "real": "/var/run", "type": "directory", "uid": 1001}},
+            "lab_work_dir is /x, which leads to /var/run, through which the lab would have the engine",
+        ),
         ({"config_dir": {"path": "/dev/shm/x", "links": []}}, "lab_config_dir is /dev/shm/x, through which"),
         ({"config_dir": {"path": "/x", "links": ["/x/token"]}}, "/x/token is a link, which could lead root to any file of the host"),
         ({"networks": {"lan": "macvlan", "data": "bridge"}}, "lab_networks names lan, a network of driver macvlan"),
@@ -265,9 +268,12 @@ def test_host_on_which_it_cannot_work(look, sentence):
     ("seen", "sentence"),
     [
         ({"path": "/data", "real": "/srv/data", "type": "directory"}, None),
-        ({"path": "/data", "real": "/run/docker.sock", "type": "socket"}, "lab_volumes mounts /data:/x, a socket, through which"),
-        ({"path": "/data", "real": "/srv/docker/volumes", "type": "directory"}, "lab_volumes mounts /data:/x, through which the lab would have the engine"),
-        ({"path": "/data", "real": "/srv", "type": "directory"}, "lab_volumes mounts /data:/x, through which the lab would have the engine"),
+        (
+            {"path": "/data", "real": "/run/docker.sock", "type": "socket"},
+            "lab_volumes mounts /data:/x, which leads to /run/docker.sock, a socket, through which",
+        ),
+        ({"path": "/data", "real": "/srv/docker/volumes", "type": "directory"}, "lab_volumes mounts /data:/x, which leads to /srv"),
+        ({"path": "/data", "real": "/srv", "type": "directory"}, "lab_volumes mounts /data:/x, which leads to /srv"),
     ],
 )
 def test_where_a_mount_leads(seen, sentence):
