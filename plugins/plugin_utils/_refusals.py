@@ -43,7 +43,7 @@ FORBIDDEN = {
     "JUPYTER_ENV_VARS_TO_UNSET": "which could take from the server what the lab tells it",
     "JUPYTER_RUNTIME_DIR": "which keeps the server's notes, with the token, in memory",
 }
-# Options of Jupyter, of whatever class, that open its page to others, or show its key; "*": with that value alone, "": whatever it is.
+# Options of Jupyter, of whatever class, that open its page to others or show its key, and with which values: with any, if none is named.
 OPENING = {
     **dict.fromkeys(("token", "password", "hashed_password", "identity_provider_class", "login_handler_class"), ""),
     **dict.fromkeys(("disable_check_xsrf", "allow_unauthenticated_access"), "true 1"),
