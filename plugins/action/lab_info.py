@@ -14,8 +14,9 @@ import subprocess
 import sys
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
+from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
-from ansible_collections.mlenv.jupyter.plugins.module_utils._look import ARGUMENTS, look_at
+from ansible_collections.mlenv.jupyter.plugins.module_utils._look import ARGUMENTS, credentials, look_at
 
 
 def run_command(argv, data=None, **_options):
@@ -46,7 +47,7 @@ class ActionModule(ActionBase):
         if not self._is_here(task_vars or {}):
             return self._look_there(task_vars)
         _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        result.update(look_at(params, run_command))
+        result.update(remove_values(look_at(params, run_command), credentials(params)))
         result["failed"] = "msg" in result
         return result
 

@@ -21,6 +21,7 @@ import socket
 import ssl
 import stat
 import time
+from datetime import datetime
 from importlib.util import find_spec
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
@@ -60,6 +61,8 @@ ARGUMENTS = {
     },
     "ca_certificates": TEXT,
     "token": {**TEXT, "no_log": True},
+    "secret_config": {**TEXT, "no_log": True},
+    "mounts": {"type": "list", "elements": "str", "default": []},
     "gpus": {"type": "bool", "default": True},
     "wait": {"type": "int", "default": 0},
     "sizes": {"type": "bool", "default": False},
@@ -73,7 +76,9 @@ ARGUMENTS = {
 CONFIG_MOUNT = "/etc/mlenv"
 LABEL = "mlenv.jupyter."
 CERTIFICATE = "server.pem"  # with its private key
-SERVER_CONFIG = ("jupyter_server_config.json", "jupyter_server_config.py")
+SECRET_CONFIG = "jupyter_server_config.py"
+SERVER_CONFIG = ("jupyter_server_config.json", SECRET_CONFIG)
+SHORTEST_TOKEN = 12
 
 NO_ENGINE = {
     **{"available": False, "reason": "", "kind": "", "version": "", "runtimes": [], "default_runtime": "", "cdi_dirs": [], "limits": []},
@@ -182,6 +187,11 @@ def read_container(container: Container) -> dict:
     }
 
 
+def read_time(text: str) -> float:
+    """A time as an engine writes it, without its fractions -> seconds since 1970."""
+    return datetime.fromisoformat(re.sub(r"[.]\d+", "", text).replace("Z", "+00:00")).timestamp()
+
+
 def read_lost_mounts(mountinfo: str) -> list:
     """/proc/PID/mountinfo of a container -> where it still has a file or directory of the host that is gone since it started."""
     fields = [line.split() for line in mountinfo.splitlines()]
@@ -266,16 +276,19 @@ def find_owner(name: str) -> dict:
     }
 
 
-def find_path(path: str, home: str) -> dict:
-    """A path of the host, ~ being the owner's home: path, type (absent, directory, file, other), uid, gid, mode."""
+def find_path(path: str, home: str, follow: bool = True) -> dict:
+    """A path of the host, ~ being the owner's home: path, where it leads (real), type (absent, directory, file, link, socket, other), uid, gid, mode.
+
+    A link is one that leads nowhere, or any if it is not followed.
+    """
     if path == "~" or path.startswith("~/"):
         path = home + path[1:]
-    found = {"path": path, "type": "absent", "uid": None, "gid": None, "mode": ""}
+    found = {"path": path, "real": os.path.realpath(path), "type": "absent", "uid": None, "gid": None, "mode": ""}
     try:
-        status = os.stat(path)
+        status = os.stat(path) if follow and os.path.exists(path) else os.lstat(path)
     except OSError:
         return found
-    kinds = {stat.S_IFDIR: "directory", stat.S_IFREG: "file"}
+    kinds = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link", stat.S_IFSOCK: "socket"}
     found["type"] = kinds.get(stat.S_IFMT(status.st_mode), "other")
     found.update(uid=status.st_uid, gid=status.st_gid, mode="%04o" % stat.S_IMODE(status.st_mode))
     return found
@@ -305,17 +318,19 @@ def free_space(path: str) -> int:
 
 
 def find_file(path: str) -> dict:
-    """find_path, and the SHA-256 of the content ("" if there is none to read)."""
-    found = find_path(path, "")
-    content = _content(path)
+    """find_path of a private file, and the SHA-256 of the content ("" if there is none to read)."""
+    found = find_path(path, "", follow=False)
+    content = _private(path)
     found["sha256"] = hashlib.sha256(content).hexdigest() if content else ""
     return found
 
 
 def read_pair(path: str) -> dict:
     """A file with a private key and its certificate: the certificate alone (PEM), and whether the two belong together."""
-    blocks = re.findall("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", _content(path).decode("ascii", errors="replace"), re.DOTALL)
+    blocks = re.findall("-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", _private(path).decode("ascii", errors="replace"), re.DOTALL)
     try:
+        if not blocks:
+            raise OSError
         ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path)
     except (OSError, ssl.SSLError):
         return {"certificate": "", "pair": False}
@@ -329,6 +344,31 @@ def _content(path: str) -> bytes:
             return handle.read()
     except OSError:
         return b""
+
+
+def _private(path: str) -> bytes:
+    """The content of a file in the lab's private directory, b"" if it cannot be read. No link: its owner could have root read anything."""
+    try:
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK)) as handle:
+            return handle.read()
+    except OSError:
+        return b""
+
+
+def written_since(start: float, files: dict) -> list:
+    """What the server is told that is younger than it: a run that was cut off left it unread."""
+    written = (name for name in SERVER_CONFIG if files[name]["type"] == "file")
+    return [name for name in written if os.lstat(files[name]["path"]).st_mtime > start + 1]
+
+
+def find_links(path: str, home: str) -> list:
+    """Links on the way to a path that somebody else than root made: he who did could lead root anywhere."""
+    found = []
+    while path not in (home, "/", ""):
+        if os.path.islink(path) and os.lstat(path).st_uid != 0:
+            found.append(path)
+        path = os.path.dirname(path)
+    return found
 
 
 def find_listener(port: int, address: str) -> str:
@@ -383,7 +423,7 @@ def _proc_address(address: str) -> str:
 
 
 def ask_server(server: dict, token: str, timeout: float = 5.0) -> dict:
-    """GET api/status from the host, as a person's browser would reach it. Returns status (0: no answer) and error."""
+    """GET api/status from the host, as a person's browser would reach it, with no token if that is empty. Returns status (0: no answer) and error."""
     address = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(server["address"], server["address"])
     if server["scheme"] == "https":
         # Whether the certificate can be trusted is the visitor's question; here it is only whether the server works.
@@ -394,7 +434,7 @@ def ask_server(server: dict, token: str, timeout: float = 5.0) -> dict:
     else:
         link = http.client.HTTPConnection(address, server["port"], timeout=timeout)
     try:
-        link.request("GET", server["base_url"] + "api/status", headers={"Authorization": "token " + token})
+        link.request("GET", server["base_url"] + "api/status", headers={"Authorization": "token " + token} if token else {})
         return {"status": link.getresponse().status, "error": ""}
     except (OSError, http.client.HTTPException) as trouble:
         return {"status": 0, "error": str(trouble) or type(trouble).__name__}
@@ -403,6 +443,12 @@ def ask_server(server: dict, token: str, timeout: float = 5.0) -> dict:
 
 
 # -- The answer of lab_info ---------------------------------------------------------------------------------------
+
+
+def credentials(params: dict) -> set:
+    """What stands before the @ of the addresses in there, with it: nothing that is returned or logged may show it."""
+    found = re.findall(r"://([^/@\s:]*:[^/@\s]+@)|https?://([^/@\s:]{8,}@)", json.dumps(params, ensure_ascii=False))
+    return {text for match in found for text in match if text}
 
 
 def look_at(params: dict, run_command) -> dict:
@@ -435,6 +481,11 @@ def why_not_ready(params: dict, facts: dict) -> str:
     if not container["running"] or container["restarts"]:
         what = f"state {container['state']}, exit code {container['exit_code']}, {container['restarts']} restarts"
         return f"{lab} does not stay up ({what}): {end}"
+    if facts["open"]:
+        return (
+            f"{lab} opens without its token at {facts['url']}, to whoever reaches it: "
+            "remove what tells its server so, in its image or its home, and restart it (lab_state: restarted)."
+        )
     if facts["status"] in (401, 403):
         return f"{lab} runs at {facts['url']}, but does not accept its own token: restart it (lab_state: restarted)."
     if facts["gpus"]["lost"]:
@@ -460,17 +511,20 @@ class Look:
         self.kind = facts["engine"]["kind"]
         home = facts["owner"]["home"]
         facts["work_dir"] = find_path(self.params["work_dir"], home) if self.params["work_dir"] else None
+        # As the module that makes the container reads them.
+        facts["mounts"] = {path: find_path(os.path.abspath(os.path.expanduser(path)), "") for path in self.params["mounts"]}
         facts["config_dir"] = self._config_dir(home)
         facts["ca_bundle"] = self._ca_bundle()
         facts["image"] = {"present": False, "jupyter": False, "id": "", "path": "", "name": self.params["image"]}
         facts["container"] = {"exists": False, "running": False, "state": "absent", "managed": False, "health": "none"}
         facts["volume"] = {"exists": False}
+        facts["networks"] = {}
         facts["address_here"] = is_of_this_host(self.params["bind_address"])
         facts["hostname"] = socket.gethostname()
         facts["gpus"] = {**_gpus.NONE, **_gpus.UNSEEN}
         if self.params["gpus"] and (self.params["docker_host"] or "unix:").startswith("unix:"):  # else the engine is on another host
             facts["gpus"].update(_gpus.look_at_host(self.engine.run_command, facts["engine"]))
-        facts.update(ready=False, status=0, url="", port_holder="", python="", packages={}, lost_mounts=[])
+        facts.update(ready=False, open=False, status=0, url="", port_holder="", python="", packages={}, lost_mounts=[], unread=[])
         if facts["engine"]["available"]:
             self._ask_engine(facts)
         return facts
@@ -503,12 +557,16 @@ class Look:
             facts["container"] = read_container(container)
             mountinfo = _content(f"/proc/{container.raw['State'].get('Pid', 0)}/mountinfo")
             facts["lost_mounts"] = read_lost_mounts(mountinfo.decode(errors="replace"))
+            if container.state == "running" and facts["config_dir"]:
+                facts["unread"] = written_since(read_time(facts["container"]["started_at"]), facts["config_dir"]["files"])
         home = facts["container"].get("home", "")
         volume = self.params["volume"] or facts["container"].get("mounts", {}).get(home + "/.local", "")
         if volume:
             facts["volume"] = self._volume(volume)
         if self.params["port"] and not (container is not None and _holds(container, self.params)):
             facts["port_holder"] = self._port_holder(container)
+        if self.params["networks"]:
+            facts["networks"] = {network.get("Name", network.get("name")): network.get("Driver", network.get("driver")) for network in self._networks()}
         if facts["gpus"]["devices"]:
             facts["gpus"]["holders"] = self._gpu_holders()
         if self.params["sizes"]:
@@ -523,16 +581,21 @@ class Look:
             facts["python"], facts["packages"] = self._packages(self._in_passing(facts))
 
     def _config_dir(self, home: str) -> dict | None:
-        """The lab's private directory and what is in it. Of the token: whether it is as wanted, never its hash."""
+        """The lab's private directory and what is in it. Of secrets: whether they are as wanted, never their hash."""
         if not self.params["config_dir"]:
             return None
-        found = find_path(self.params["config_dir"], home)
-        files = ("token", *SERVER_CONFIG, "ca-certificates.crt", "passwd", "group", CERTIFICATE)
-        found["files"] = {name: find_file(os.path.join(found["path"], name)) for name in files}
-        found["files"]["token"].pop("sha256")
-        found["files"][CERTIFICATE].update(read_pair(os.path.join(found["path"], CERTIFICATE)))
-        if self.params["token"]:
-            found["files"]["token"]["matches"] = _content(os.path.join(found["path"], "token")) == self.params["token"].encode()
+        found = find_path(self.params["config_dir"], home, follow=False)
+        paths = {name: os.path.join(found["path"], name) for name in ("token", *SERVER_CONFIG, "ca-certificates.crt", "passwd", "group", CERTIFICATE)}
+        found["files"] = files = {name: find_file(path) for name, path in paths.items()}
+        found["links"] = [path for path in [found["path"], *paths.values(), os.path.join(found["path"], "wheels")] if os.path.islink(path)]
+        found["links"] += find_links(os.path.dirname(found["path"]), home)
+        files[CERTIFICATE].update(read_pair(paths[CERTIFICATE]))
+        wanted, token = self.params["token"].encode(), _private(paths["token"])
+        # Without a wanted one any will do, but for what a power cut leaves of one.
+        files["token"]["matches"] = token == wanted if wanted else len(token.strip()) >= SHORTEST_TOKEN
+        files[SECRET_CONFIG]["matches"] = _private(paths[SECRET_CONFIG]) == self.params["secret_config"].encode()
+        for name in ("token", SECRET_CONFIG):
+            files[name].pop("sha256")
         return found
 
     def _ca_bundle(self) -> dict:
@@ -594,11 +657,9 @@ class Look:
         """The token that opens the server: from the lab's file, else from the server's own notes (a lab not made by us)."""
         for mount in container.raw.get("Mounts") or []:
             if mount["Destination"] == CONFIG_MOUNT:
-                try:
-                    with open(os.path.join(mount["Source"], "token"), encoding="utf-8") as handle:
-                        return handle.read()
-                except OSError:
-                    break
+                token = _private(os.path.join(mount["Source"], "token"))
+                if token:
+                    return token.decode("utf-8", errors="replace")
         script = 'cat "${JUPYTER_RUNTIME_DIR:-$HOME/.local/share/jupyter/runtime}"/jpserver-*.json'
         result = self.engine.exec(container, "sh", "-c", script)
         decoder, text, token = json.JSONDecoder(), result.out.strip(), ""
@@ -611,7 +672,7 @@ class Look:
         return token
 
     def _ask_server(self, facts: dict, container: Container) -> None:
-        """Ready means that a person can work: 200 with the token, twice, with no restart in between."""
+        """Ready means that a person can work, and nobody else: 200 with the token, twice, with no restart in between, and no entry without."""
         server = read_server(container)
         facts["url"] = page_url(server) if server["port"] else ""
         if not server["port"]:
@@ -624,28 +685,31 @@ class Look:
         deadline = time.monotonic() + self.params["wait"]
         while True:
             token = self._token(container)
-            answers = [ask_server(server, token)]
-            if answers[0]["status"] == 200:
+            answers = [ask_server(server, token)["status"]]
+            if answers[0] == 200:
                 if self.params["wait"]:
                     time.sleep(0.5)  # api answers once just before a server that cannot write its files dies
-                answers.append(ask_server(server, token))
+                answers.append(ask_server(server, token)["status"])
+            stranger = ask_server(server, "")["status"] if answers == [200, 200] else 0
             again = self.engine.inspect(container.name)
             steady = again is not None and again.state == "running" and again.raw.get("RestartCount") == container.raw.get("RestartCount")
-            facts["status"] = answers[-1]["status"]
-            facts["ready"] = steady and [answer["status"] for answer in answers] == [200, 200]
+            facts["status"], facts["open"] = answers[-1], stranger == 200
+            facts["ready"] = steady and stranger in (401, 403)
             if again is not None:
                 facts["container"] = read_container(again)
             restarts = facts["container"].get("restarts", 0)
             lost = again is None or again.state in ("exited", "dead") or restarts - container.raw.get("RestartCount", 0) >= 3
-            if facts["ready"] or lost or time.monotonic() > deadline:
+            if facts["ready"] or facts["open"] or lost or time.monotonic() > deadline:
                 return
             time.sleep(0.25)
 
     def bridges(self) -> list:
         """The host's names of the networks that the lab joins, those that are there already."""
+        return sorted(filter(None, map(read_bridge, self._networks())))
+
+    def _networks(self) -> list:
         default = "podman" if self.kind == "podman" else "bridge"
-        found = self.engine.run("network", "inspect", *(self.params["networks"] or [default]))
-        return sorted(filter(None, map(read_bridge, json.loads(found.out or "[]"))))
+        return json.loads(self.engine.run("network", "inspect", *(self.params["networks"] or [default])).out or "[]")
 
     def log(self, lines: int) -> list:
         """The last lines of the lab's log, with tokens masked."""

@@ -148,6 +148,19 @@ options:
       - The wanted token. RV(config_dir) says whether the lab has it.
     type: str
     default: ""
+  secret_config:
+    description:
+      - The wanted text of the file in O(config_dir) that holds secret variables. RV(config_dir) says whether the lab has it, and no more.
+    type: str
+    default: ""
+    version_added: 0.2.0
+  mounts:
+    description:
+      - Further paths of the host that the lab is to see. RV(mounts) says what they are.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
   gpus:
     description:
       - Whether to look at the GPUs of the host and of the lab. Where there is no driver, that costs nothing.
@@ -291,19 +304,39 @@ lost_mounts:
   type: list
   elements: str
   sample: []
+unread:
+  description: Files that the server is told its settings by and that were written after it started, so that it has not read them.
+  returned: always
+  type: list
+  elements: str
+  sample: []
+  version_added: 0.2.0
+mounts:
+  description: For each of O(mounts), where it leads (C(real)), type, owner and mode.
+  returned: always
+  type: dict
+  sample: {/data: {path: /data, real: /srv/data, type: directory, uid: 0, gid: 0, mode: "0755"}}
+  version_added: 0.2.0
+networks:
+  description: The driver of each of O(networks) that there is.
+  returned: always
+  type: dict
+  sample: {data: bridge}
+  version_added: 0.2.0
 volume:
   description: Whether the packages volume exists, and who owns its top, where that can be seen.
   returned: always
   type: dict
   sample: {name: jupyter-data, exists: true, uid: 1001, gid: 1001}
 work_dir:
-  description: Path, type, owner and mode of the work directory.
+  description: Path, where it leads (C(real)), type, owner and mode of the work directory.
   returned: always
   type: dict
-  sample: {path: /home/alice/_jupyter_mount, type: directory, uid: 1001, gid: 1001, mode: "0755"}
+  sample: {path: /home/alice/_jupyter_mount, real: /home/alice/_jupyter_mount, type: directory, uid: 1001, gid: 1001, mode: "0755"}
 config_dir:
   description:
-    - The same of the lab's private directory and of each file in it. No content, and no hash of the token.
+    - The same of the lab's private directory and of each file in it. No content, and of the token and of O(secret_config) no hash, but
+      whether they are as wanted (C(matches)). C(links) are symbolic links in it or on the way to it, which are not followed.
     - C(server.pem) also has C(certificate), the PEM text of the certificate alone, and C(pair), whether the key in it is that of the certificate.
   returned: always
   type: dict
@@ -348,8 +381,14 @@ status:
   description: HTTP status of C(api/status), asked from the host with the lab's token. V(0) is no answer.
   returned: always
   type: int
+open:
+  description: Whether C(api/status) answers without a token, so that whoever reaches the lab has a shell.
+  returned: always
+  type: bool
+  version_added: 0.2.0
 ready:
-  description: Whether a person can work in the lab. C(api/status) answered 200 twice, with no restart in between, and it sees the GPUs that it was given.
+  description: Whether a person can work in the lab, and nobody else. C(api/status) answered 200 twice, with no restart in between, and refused who has no
+    token; and the lab sees the GPUs that it was given.
   returned: always
   type: bool
 url:
@@ -360,11 +399,12 @@ url:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlenv.jupyter.plugins.module_utils._look import ARGUMENTS, look_at
+from ansible_collections.mlenv.jupyter.plugins.module_utils._look import ARGUMENTS, credentials, look_at
 
 
 def main():
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
+    module.no_log_values.update(credentials(module.params))
     result = look_at(module.params, module.run_command)
     if "msg" in result:
         module.fail_json(**result)

@@ -13,6 +13,8 @@ import datetime
 import ipaddress
 import os
 import re
+import ssl
+import stat
 import warnings
 
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._refusals import is_address
@@ -59,9 +61,7 @@ def read_key(text: str, passphrase: str = ""):
     try:
         return load_pem_private_key(text.encode(), passphrase.encode() or None)
     except TypeError:
-        if passphrase:  # and the key has none
-            return load_pem_private_key(text.encode(), None)
-        raise Unusable("is encrypted, and no passphrase is given") from None
+        raise Unusable("is not encrypted, though a passphrase is given" if passphrase else "is encrypted, and no passphrase is given") from None
     except ValueError:
         raise Unusable("cannot be opened with the passphrase that is given" if "ENCRYPTED" in text else "has no private key in it") from None
 
@@ -100,6 +100,35 @@ def issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
     except (ValueError, TypeError, InvalidSignature):
         return False
     return True
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Whether it may sign others: browsers and OpenSSL believe no other issuer."""
+    try:
+        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
+    except x509.ExtensionNotFound:
+        return False
+
+
+def is_for_servers(certificate: x509.Certificate) -> bool:
+    try:
+        usages = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    except x509.ExtensionNotFound:
+        return True
+    return x509.ExtendedKeyUsageOID.SERVER_AUTH in usages or x509.ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in usages
+
+
+def why_not_loaded(pair: str) -> str:
+    """What OpenSSL, as the server uses it, says against a key and its chain; "" if nothing. The key is on no disk meanwhile."""
+    if not hasattr(os, "memfd_create"):
+        return ""  # a controller other than Linux
+    with os.fdopen(os.memfd_create("pair"), "wb", buffering=0) as file:
+        file.write(pair.encode())
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(f"/proc/self/fd/{file.fileno()}")
+        except ssl.SSLError as trouble:
+            return (trouble.reason or str(trouble)).lower().replace("_", " ")
+    return ""
 
 
 def subject(name: x509.Name) -> str:
@@ -143,8 +172,11 @@ def authority_refusals(folder: str, passphrase: str):
         path = certificate_path
         certificate = certificates_in(read_file(certificate_path))[0]
     except Unusable as trouble:
-        yield f"{path} {trouble}: set lab_tls_ca_passphrase." if "passphrase" in str(trouble) else f"{path} {trouble}."
+        advice = ": encrypt it, or leave lab_tls_ca_passphrase out" if "not encrypted" in str(trouble) else ": set lab_tls_ca_passphrase"
+        yield f"{path} {trouble}{advice if 'passphrase' in str(trouble) else ''}."
         return
+    if stat.S_IMODE(os.stat(os.path.expanduser(key_path)).st_mode) & 0o077:
+        yield f"{key_path} is open to others than its owner, and all labs are trusted by it: chmod 600 it, and make a new CA if somebody may have read it."
     if not same_key(certificate, key):
         yield f"{certificate_path} and {key_path} are no pair: put back the key that belongs to it, or move both away and a new CA is made."
     elif days_left(certificate) < 0:
@@ -179,6 +211,11 @@ def files_refusals(certificate_text: str, key_text: str, names: list[str], given
         yield f"lab_tls_certificate expired on {leaf.not_valid_after_utc:%Y-%m-%d}: name one that is valid."
     elif leaf.not_valid_before_utc > datetime.datetime.now(datetime.timezone.utc):
         yield f"lab_tls_certificate is not valid before {leaf.not_valid_before_utc:%Y-%m-%d}: name one that is, or set the controller's clock."
+    if not is_for_servers(leaf):
+        yield "lab_tls_certificate is not for servers (its extended key usage lacks serverAuth): name one that is."
+    why = why_not_loaded(key_text + "\n" + certificate_text) if same_key(leaf, key) else ""
+    if why:
+        yield f"lab_tls_certificate and lab_tls_key are refused by OpenSSL ({why}): have them made anew, with a key of 2048 bits of RSA or 256 of ECC."
     covered = names_of(leaf)
     missing = [name for name in names if not covers(covered, name)]
     if missing and (given_names or missing == names):
@@ -196,12 +233,19 @@ def chain_refusals(chain: list[x509.Certificate], trusted: str):
         above = next((one for one in rest if issued(one, last)), None)
         if above is None:
             break
+        who = f"lab_tls_certificate has a certificate of {subject(above.subject)} behind the lab's own"
+        if not is_authority(above):
+            yield f"{who}, and that may sign no others (CA:FALSE): append those of the authority that did."
+            return
+        if days_left(above) < 0:
+            yield f"{who}, and that expired on {above.not_valid_after_utc:%Y-%m-%d}: append one that is valid."
+            return
         last, rest = above, [one for one in rest if one is not above]
     else:
         return
-    if not any(issued(authority, last) for authority in authorities(trusted)):
+    if not any(issued(authority, last) and days_left(authority) >= 0 for authority in authorities(trusted)):
         yield (
-            f"lab_tls_certificate ends with a certificate of {subject(last.issuer)}, whom the controller does not know: "
+            f"lab_tls_certificate ends with a certificate of {subject(last.issuer)}, whom the controller does not know, or not any more: "
             "append the certificates between it and its root, or name the root in lab_ca_certificates."
         )
 

@@ -9,18 +9,20 @@ Private to the collection. ``wanted`` holds the variables of role lab without th
 from __future__ import annotations
 
 import ipaddress
+import os.path
 import re
+import shlex
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._look import is_loopback
+from ansible_collections.mlenv.jupyter.plugins.module_utils._look import SHORTEST_TOKEN, is_loopback
 from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import may_everybody, read_networks
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _gpu_choice
 
 AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?[bkmgt]?", re.IGNORECASE)
 MAPPED = ipaddress.ip_network("::ffff:0:0/96")
-SHORTEST_TOKEN = 12
 FEWEST_PIDS = 128
-# An engine's socket, or a directory that it is in.
-SHOWS_ENGINE = re.compile(r"/+|(/var)?/run/?|.*/(docker|podman|containerd|crio)\.sock|(/var)?/run/(docker|podman|containerd|crio|user)(/.*)?")
+# Where the host has its sockets, settings, disks, and engines. What is in them, and what they are in, is no lab's.
+HOSTS_OWN = ("/run", "/var/run", "/proc", "/sys", "/dev", "/var/lib/docker", "/var/lib/containerd", "/var/lib/containers")
+SOCKET = re.compile(r".*/(docker|podman|containerd|crio)\.sock")
 # A line that includes another file, by a path that is not the host's.
 OTHER_FILE = re.compile(r"(-[rc]|--requirement|--constraint)[\s=]*(?![\s=/])(?!\S+://)")
 # The lab sets these itself: the variable to use instead.
@@ -34,13 +36,26 @@ RESERVED = {
     "NB_USER": "lab_user",
     "NVIDIA_VISIBLE_DEVICES": "lab_gpus",
 }
+# And these, for which there is no other variable, or which would make it another lab.
+FORBIDDEN = {
+    "JUPYTERHUB_API_TOKEN": "which makes the image wait for a JupyterHub",
+    "JUPYTER_CONFIG_PATH": "by which the server finds what the lab tells it",
+    "JUPYTER_ENV_VARS_TO_UNSET": "which could take from the server what the lab tells it",
+    "JUPYTER_RUNTIME_DIR": "which keeps the server's notes, with the token, in memory",
+}
+# Options of Jupyter, of whatever class, that open its page to others or show its key, and with which values: with any, if none is named.
+OPENING = {
+    **dict.fromkeys(("token", "password", "hashed_password", "identity_provider_class", "login_handler_class"), ""),
+    **dict.fromkeys(("disable_check_xsrf", "allow_unauthenticated_access"), "true 1"),
+    **{"allow_origin": "*", "allow_origin_pat": "", "need_token": "false 0"},
+}
 
 
 def refusals(wanted: dict, look: dict) -> list:
     """All sentences that apply, an empty list if the lab can be had."""
     found = list(about_engine(wanted, look))
     if wanted["state"] in ("started", "restarted"):
-        found += [*about_values(wanted), *about_exposure(wanted), *about_sources(wanted, look)]
+        found += [*about_values(wanted), *about_mounts(wanted, look), *about_exposure(wanted), *about_sources(wanted, look)]
         found += [*about_files(wanted), *about_image(wanted, look), *about_host(wanted, look)]
         found += _gpu_choice.refusals(wanted, look)
     elif wanted["state"] == "absent":
@@ -74,6 +89,8 @@ def about_values(wanted: dict):
         yield f"lab_port {wanted['port']} is no port: use a number from 1 to 65535."
     if not is_address(wanted["bind_address"]):
         yield f"lab_bind_address {wanted['bind_address']} is no IP address: use 127.0.0.1, or another address of the host."
+    elif is_mapped(wanted["bind_address"]):
+        yield f"lab_bind_address {wanted['bind_address']} is an IPv4 address written as IPv6: write it as in 192.0.2.7."
     if not re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", wanted["user"]) or wanted["user"] == "root":
         yield (
             f"lab_user {wanted['user']} is no name for the lab's user: use lower-case letters, digits, dashes and underscores, "
@@ -102,8 +119,13 @@ def about_values(wanted: dict):
     for variable in ("env", "secret_env"):
         for name in sorted(RESERVED.keys() & wanted[variable].keys()):
             yield f"lab_{variable} sets {name}, which the lab sets itself: use {RESERVED[name]} for it."
-    if re.search(r"\.token\s*=", str(wanted["env"].get("NOTEBOOK_ARGS", ""))):
-        yield "lab_env.NOTEBOOK_ARGS holds a token, which the log would show: use lab_token for it."
+        for name in sorted(FORBIDDEN.keys() & wanted[variable].keys()):
+            yield f"lab_{variable} sets {name}, {FORBIDDEN[name]}: leave it out."
+    for option in opening_options(str(wanted["env"].get("NOTEBOOK_ARGS", ""))):
+        yield (
+            f"lab_env.NOTEBOOK_ARGS has {option}, which would open the page to others, or show its key in the log: "
+            "leave it out, and use lab_token or lab_password_hash."
+        )
     names = [kernel["name"] for kernel in wanted["kernels"]]
     for name in names:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.lower() == "python3":
@@ -114,18 +136,53 @@ def about_values(wanted: dict):
         elif names.count(name) > 1:
             yield f"lab_kernels names {name} more than once: put its packages together."
     for volume in wanted["volumes"]:
-        if SHOWS_ENGINE.fullmatch(volume.split(":")[0]):
-            yield f"lab_volumes mounts {volume}, through which the lab would have the engine, and so be root on the host: leave it out."
         target = volume.split(":")[1] if ":" in volume else volume
         if wanted["user"] != "jovyan" and re.match(r"/home/jovyan(/|$)", target):
             yield f"lab_volumes mounts {volume}, but lab_user moves the home to /home/{wanted['user']}: mount it there."
+
+
+def opening_options(arguments: str) -> list:
+    """Jupyter's options in there that are in OPENING, as the server reads them: --Class.name=value, or the value behind a space."""
+    try:
+        words = shlex.split(arguments)
+    except ValueError:
+        words = arguments.split()
+    found = []
+    for word, behind in zip(words, [*words[1:], ""]):
+        option, sign, value = word.partition("=")
+        values = OPENING.get(option.rpartition(".")[2]) if option.startswith("-") and "." in option else None
+        if values is not None and (not values or (value if sign else behind).lower() in values.split()):
+            found.append(option)
+    return found
+
+
+def about_mounts(wanted: dict, look: dict):
+    """What of the host the lab would have, by the path that is written and by where it leads."""
+    engine = look["engine"].get("root_dir", "")
+    forbidden = [*HOSTS_OWN, *([engine] if engine.startswith("/") else [])]
+    mounts = [(f"lab_volumes mounts {volume}", volume.split(":")[0]) for volume in wanted["volumes"]]
+    places = [(f"lab_{name} is {look[name]['path']}", look[name]) for name in ("work_dir", "config_dir")]
+    places += [(words, {"path": path, **look["mounts"].get(path, {})}) for words, path in mounts if path[:1] in "/~."]
+    for words, place in places:
+        real = place.get("real", place["path"])
+        what = words if real == place["path"] else f"{words}, which leads to {real}"
+        if place.get("type") == "socket":
+            yield f"{what}, a socket, through which the lab would have a service of the host: leave it out."
+        elif any(shows(path, forbidden) for path in (place["path"], real)):
+            yield f"{what}, through which the lab would have the engine, and so be root on the host: name a directory with data alone."
+
+
+def shows(path: str, forbidden: list) -> bool:
+    """Whether through that path one of these can be reached, or a part of it."""
+    path = re.sub("^/+", "/", os.path.normpath(path))
+    return bool(SOCKET.fullmatch(path)) or any(os.path.commonpath([path, other]) in (path, other) for other in forbidden if path.startswith("/"))
 
 
 def about_exposure(wanted: dict):
     """Who can reach the page has a shell: so what leaves the host is encrypted, unless somebody insists."""
     tls = wanted["tls"]
     address = wanted["bind_address"]
-    if is_address(address) and not is_loopback(address) and wanted["scheme"] == "http" and not wanted["insecure"]:
+    if is_address(address) and not is_loopback(address) and tls["mode"] == "none" and not wanted["insecure"]:
         yield (
             f"lab_bind_address {address} would send the lab's token over the network in clear: set lab_tls to self_signed, ca or files, "
             f"or leave lab_bind_address at 127.0.0.1 and go through a tunnel ({wanted['tunnel']}); lab_insecure: true allows it as it is."
@@ -139,6 +196,11 @@ def about_exposure(wanted: dict):
     for name in tls["names"]:
         if not is_address(name) and not re.fullmatch(r"(\*\.)?[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?", name):
             yield f"lab_tls_names has {name}, which is neither a host name nor an address: write what people type, without https:// and port."
+    if tls["mode"] in ("self_signed", "ca") and int(tls["days"]) <= int(tls["renew_days"]):
+        yield (
+            f"lab_tls_days is {tls['days']}, and lab_tls_renew_days {tls['renew_days']}, so each run would make a new certificate: "
+            "have it renewed later than on its first day."
+        )
     if tls["mode"] == "ca":
         yield from _certificate.authority_refusals(tls["dir"], tls["ca_passphrase"])
     if tls["mode"] == "files":
@@ -223,7 +285,11 @@ def is_address(text: str) -> bool:
         ipaddress.ip_address(text)
     except ValueError:
         return False
-    return True
+    return "%" not in text  # which says on which interface, and not every program knows that
+
+
+def is_mapped(text: str) -> bool:
+    return getattr(ipaddress.ip_address(text), "ipv4_mapped", None) is not None
 
 
 def about_files(wanted: dict):
@@ -291,6 +357,17 @@ def about_host(wanted: dict, look: dict):
         yield (
             f"Podman without root can give files to nobody but the user that runs it, and the lab is to belong to {owner['name']}: "
             "leave lab_owner out and connect as that user, or run the play with become."
+        )
+    for network, driver in look["networks"].items():
+        if driver != "bridge" and network != "host":
+            yield (
+                f"lab_networks names {network}, a network of driver {driver}, where lab_bind_address and lab_allowed_sources say nothing: "
+                "name one of driver bridge, or leave it out."
+            )
+    if look["config_dir"]["links"]:
+        yield (
+            f"{look['config_dir']['links'][0]} is a link, which could lead root to any file of the host: "
+            "put what it names in its place, or name another directory as lab_config_dir."
         )
     if not look["address_here"]:
         yield f"lab_bind_address {wanted['bind_address']} is no address of this host: use 127.0.0.1, or one that it has."

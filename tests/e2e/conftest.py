@@ -17,11 +17,11 @@ FLAGS = """
 """.split()
 
 
-@pytest.fixture(scope="session", name="lab")
-def fixture_lab(tmp_path_factory):
-    """A lab made by the role, as the role reported it. Gone afterwards."""
+@pytest.fixture(scope="session", name="lab", params=["self_signed", "none"])
+def fixture_lab(request, tmp_path_factory):
+    """A lab made by the role, as the role reported it: with TLS, and without. Gone afterwards."""
     directory = tmp_path_factory.mktemp("e2e")
-    playbook = ["ansible-playbook", "tests/e2e/lab.yml", "-e", f"e2e_directory={directory}"]
+    playbook = ["ansible-playbook", "tests/e2e/lab.yml", "-e", f"e2e_directory={directory}", "-e", f"e2e_tls={request.param}"]
     try:
         run(*playbook)
         yield json.loads((directory / "lab.json").read_text(encoding="utf-8"))
@@ -34,6 +34,7 @@ def fixture_browser(tmp_path):
     """Debian's Chromium with a new profile. Selenium must not look for drivers on the network: it is told where they are."""
     options = Options()
     options.binary_location = shutil.which("chromium")
+    options.accept_insecure_certs = True  # those that signed themselves: molecule/tls asks whom a browser trusts
     for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
         options.add_argument(flag)
     browser = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))

@@ -33,7 +33,7 @@ def test_no_variable_is_left_out():
 def test_page():
     assert LAB.url == "https://127.0.0.2:28810/teams/alice/"
     assert LAB.inspect["HostConfig"]["PortBindings"] == {"9999/tcp": [{"HostIp": "127.0.0.2", "HostPort": "28810"}]}
-    assert (LAB.ask(token="a-token-of-our-own")[0], LAB.ask(token="another-token")[0]) == (200, 403)
+    assert (LAB.ask(token="a-token+of&our#own")[0], LAB.ask(token="another-token")[0]) == (200, 403)
 
 
 def test_certificate():
@@ -146,7 +146,7 @@ def test_indexes():
 def test_token_is_shown():
     run = converge()
     assert run.changed == []
-    assert "https://127.0.0.2:28810/teams/alice/lab?token=a-token-of-our-own" in run.out
+    assert "https://127.0.0.2:28810/teams/alice/lab?token=a-token%2Bof%26our%23own" in run.out
 
 
 def test_logs():

@@ -47,6 +47,13 @@ def test_settings_of_the_container():
     assert LAB.run("df", "--output=size", "-B1", "/dev/shm").stdout.split()[-1] == str(1 << 30)
 
 
+@pytest.mark.parametrize("code", ["import socket; socket.socket(socket.AF_PACKET, socket.SOCK_RAW)", "import os; os.mknod('/tmp/disk', 0o60600, 7 << 8)"])
+def test_capabilities(code):
+    """Root in the lab is root there, and can pose neither as a neighbour nor as a disk."""
+    assert LAB.run("sudo", "-n", "chown", "root:root", "/home/jovyan/.bashrc").rc == 0
+    assert "PermissionError" in LAB.run("sudo", "-n", "python3", "-c", code).stderr
+
+
 def test_health():
     assert wait_until(lambda: LAB.health == "healthy")
 

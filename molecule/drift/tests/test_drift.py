@@ -5,7 +5,7 @@ import pathlib
 import shutil
 
 import pytest
-from helpers import HOST, OWNER, Lab, converge
+from helpers import HOST, OWNER, Lab, converge, wait_until
 
 LAB = Lab("molecule-drift")
 PRIVATE = pathlib.Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "molecule-drift", "config")
@@ -43,6 +43,13 @@ def edit(name: str, text: str) -> None:
     path.write_text(text, encoding="ascii")
 
 
+def empty_the_token() -> None:
+    """As a power cut may leave it, and let the server read it: it opens for everybody."""
+    edit("token", "")
+    engine("restart %s")
+    assert wait_until(lambda: LAB.ask(token="")[0] == 200)
+
+
 def edit_the_configuration() -> None:
     """And let the server read it."""
     edit("jupyter_server_config.json", "{}")
@@ -61,6 +68,7 @@ DRIFTS = {
     "restart policy": (lambda: engine("update --restart no %s"), None),
     "network left": (lambda: engine("network disconnect molecule-drift %s"), None),
     "network joined": (lambda: engine("network connect bridge %s"), None),
+    "token emptied": (empty_the_token, lambda: len(LAB.token) == 43 and LAB.ask(token="")[0] == 403),
     "token deleted": ((PRIVATE / "token").unlink, None),
     "token changed": (lambda: edit("token", "another-token-of-some-length"), None),
     "token readable by all": (lambda: (PRIVATE / "token").chmod(0o644), None),

@@ -29,6 +29,8 @@ def test_server_has_no_privileges(lab):
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert {fields[name] for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {"0" * 16}
     assert fields["NoNewPrivs"] == "1"
+    # And so the engine's own profiles of seccomp and AppArmor.
+    assert lab.inspect["HostConfig"]["SecurityOpt"] == ["no-new-privileges:true"]
     assert fields["Uid"].split() == [str(lab.uid)] * 4
 
 

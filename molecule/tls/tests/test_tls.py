@@ -88,6 +88,15 @@ def test_protocols(version, spoken):
     assert ("Cipher is (NONE)" not in done.stdout) == spoken, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize(
+    ("cipher", "spoken"), [("ECDHE-ECDSA-AES128-GCM-SHA256", True), ("ECDHE-ECDSA-CHACHA20-POLY1305", True), ("ECDHE-ECDSA-AES128-SHA256", False)]
+)
+def test_ciphers(cipher, spoken):
+    options = ["openssl", "s_client", "-tls1_2", "-cipher", cipher, "-connect", f"{ADDRESS}:28817", "-CAfile", str(CA)]
+    done = subprocess.run(options, input="", capture_output=True, text=True, check=False)
+    assert (f"Cipher is {cipher}" in done.stdout) == spoken, done.stdout + done.stderr
+
+
 def test_kernels_work():
     done = LAB.run("python3", "-c", KERNEL, f"https://{ADDRESS}:28817/", LAB.token, CA.read_text(encoding="ascii"))
     assert done.stdout == "42\n", done.stderr
@@ -107,7 +116,7 @@ def test_keys_are_private():
 
 def test_renewal():
     serial = certificate(LAB, CA)["serialNumber"]
-    run = converge("--limit", LAB.name, lab_tls_renew_days=366)
+    run = converge("--limit", LAB.name, lab_tls_renew_days=366, lab_tls_days=730)
     assert run.changed == ["Give the lab its key and certificate"]
     assert certificate(LAB, CA)["serialNumber"] != serial
 

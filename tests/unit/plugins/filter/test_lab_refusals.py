@@ -13,6 +13,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
 
 refusals = FilterModule().filters()["lab_refusals"]
 
+NO_TLS = {"mode": "none", "gen_cert": False, "names": [], "names_given": False, "days": 365, "renew_days": 30, "dir": "/no/such/directory", "ca_passphrase": ""}
 WANTED = {
     "state": "started",
     "check_mode": False,
@@ -20,11 +21,10 @@ WANTED = {
     "image": "example.com/jupyter/minimal-notebook:2026-11-16",
     "port": 28888,
     "bind_address": "127.0.0.1",
-    "scheme": "http",
     "insecure": False,
     "allowed_sources": ["0.0.0.0/0", "::/0"],
     "tunnel": "ssh -N -L 28888:127.0.0.1:28888 gpu1",
-    "tls": {"mode": "none", "gen_cert": False, "names": [], "names_given": False, "dir": "/no/such/directory", "ca_passphrase": ""},
+    "tls": NO_TLS,
     "base_url": "/",
     "user": "jovyan",
     "memory": "",
@@ -64,14 +64,18 @@ LOOK = {
     "image": {"present": True, "jupyter": True},
     "container": {"exists": False, "managed": False, "jupyter": False},
     "work_dir": {"path": "/home/alice/work", "type": "absent", "uid": None},
+    "config_dir": {"path": "/home/alice/.config/mlenv/lab", "links": []},
+    "mounts": {},
+    "networks": {},
     "address_here": True,
     "port_holder": "",
     "packages": {},
     "sources": {"nft": True, "apt": True, "boot": {"kind": "systemd"}, "left": []},
     "gpus": {**_gpus.NONE, **_gpus.UNSEEN},
 }
+TLS = {**NO_TLS, "mode": "self_signed"}
 # On the network, and so with rules.
-OUTSIDE = {"bind_address": "192.0.2.7", "scheme": "https", "allowed_sources": ["192.0.2.0/24"]}
+OUTSIDE = {"bind_address": "192.0.2.7", "tls": TLS, "allowed_sources": ["192.0.2.0/24"]}
 
 
 def said(wanted=(), **look):
@@ -86,10 +90,9 @@ def test_nothing_to_refuse():
     "wanted",
     [
         {"bind_address": "::1"},
-        {"bind_address": "0.0.0.0", "scheme": "https"},
         {"bind_address": "0.0.0.0", "insecure": True},
         {"bind_address": "127.3.2.1"},
-        {"tls": {**WANTED["tls"], "mode": "ca", "names": ["gpu1.example.com", "192.0.2.7", "2001:db8::1", "*.example.com"]}},
+        {"tls": {**NO_TLS, "mode": "ca", "names": ["gpu1.example.com", "192.0.2.7", "2001:db8::1", "*.example.com"]}},
         OUTSIDE,
         {**OUTSIDE, "allowed_sources": ["192.0.2.7", "10.0.0.0/8", "10.1.0.0/255.255.0.0", "2001:db8::/32"]},
         {**OUTSIDE, "bind_address": "::", "allowed_sources": ["2001:db8::1"]},
@@ -103,7 +106,7 @@ def test_nothing_to_refuse():
         {"pids": "128"},
         {"read_only_image": True, "sudo": False},
         {"networks": ["bridge", "data"]},
-        {"volumes": ["/running:/data", "docker.sock:/data", "/srv/run:/data"]},
+        {"volumes": ["/running:/data", "docker.sock:/data", "/srv/run:/data", "/var/cache/../lib/data:/data", "dev:/data"]},
         {"umask": "027"},
         {"umask": "0027"},
         {"base_url": "/teams/alice_1/"},
@@ -113,6 +116,9 @@ def test_nothing_to_refuse():
         {"token_rotate": True},
         {"password_hash": "argon2:$argon2id$v=19$m=10240,t=10,p=8$JdAN3fe9J45NvK/EPuGCvA$O/tbxglbwRpOFuBNTYrymAEH6370Q2z+eS1eF4GM6Do"},
         {"env": {"GRANT_SUDO": True, "NOTEBOOK_ARGS": "--ServerApp.max_body_size=1"}},
+        {"env": {"NOTEBOOK_ARGS": "--ServerApp.allow_origin=https://example.com --ServerApp.disable_check_xsrf=False --ServerApp.token_file x"}},
+        {"env": {"NOTEBOOK_ARGS": "--ServerApp.custom='--ServerApp.token=x'"}},
+        {"bind_address": "0.0.0.0", "tls": TLS},
         {"volumes": ["/data:/data:ro", "cache:/home/jovyan/.cache"]},
         {"user": "alice", "volumes": ["/data:/home/alice/data"]},
         {"requirements": "r.txt", "requirements_file": "/etc/r.txt"},
@@ -133,10 +139,11 @@ def test_what_works_is_not_refused(wanted):
         ({"bind_address": "localhost"}, "lab_bind_address localhost is no IP address"),
         ({"bind_address": "0.0.0.0"}, "lab_tls to self_signed, ca or files, or leave lab_bind_address at 127.0.0.1 and go through a tunnel (ssh -N -L 28888:"),
         ({"bind_address": "2001:db8::1"}, "lab_bind_address 2001:db8::1 would send the lab's token over the network in clear"),
-        ({"tls": {**WANTED["tls"], "mode": "ca", "names": ["https://gpu1"]}}, "lab_tls_names has https://gpu1, which is neither a host name nor an address"),
-        ({"tls": {**WANTED["tls"], "mode": "self_signed", "gen_cert": True}}, "lab_env sets GEN_CERT, and lab_tls is self_signed"),
-        ({"tls": {**WANTED["tls"], **FILES, "key_file": "/k.pem"}}, "lab_tls is files, and lab_tls_certificate (c.pem) is not on the controller"),
-        ({"tls": {**WANTED["tls"], **FILES, "certificate_file": "/c.pem"}}, "lab_tls is files, and lab_tls_key (empty) is not on the controller"),
+        ({"tls": {**NO_TLS, "mode": "ca", "names": ["https://gpu1"]}}, "lab_tls_names has https://gpu1, which is neither a host name nor an address"),
+        ({"tls": {**NO_TLS, "mode": "self_signed", "gen_cert": True}}, "lab_env sets GEN_CERT, and lab_tls is self_signed"),
+        ({"tls": {**NO_TLS, "mode": "self_signed", "days": "30"}}, "lab_tls_days is 30, and lab_tls_renew_days 30, so each run"),
+        ({"tls": {**NO_TLS, **FILES, "key_file": "/k.pem"}}, "lab_tls is files, and lab_tls_certificate (c.pem) is not on the controller"),
+        ({"tls": {**NO_TLS, **FILES, "certificate_file": "/c.pem"}}, "lab_tls is files, and lab_tls_key (empty) is not on the controller"),
         ({"allowed_sources": []}, "lab_allowed_sources is empty, so nobody could connect: name the networks that may"),
         ({"allowed_sources": ["office"]}, "lab_allowed_sources has office, which is no network"),
         ({"allowed_sources": [""]}, "lab_allowed_sources has an empty text, which is no network"),
@@ -148,7 +155,7 @@ def test_what_works_is_not_refused(wanted):
         ({"allowed_sources": ["192.0.2.0/24"]}, "nobody but the host itself can connect to lab_bind_address 127.0.0.1"),
         ({**OUTSIDE, "allowed_sources": ["2001:db8::/32"]}, "lab_allowed_sources has no IPv4 network, so nobody could connect to lab_bind_address 192.0.2.7"),
         ({**OUTSIDE, "bind_address": "::"}, "lab_allowed_sources has no IPv6 network, so nobody could connect to lab_bind_address ::"),
-        ({**OUTSIDE, "scheme": "http"}, "lab_bind_address 192.0.2.7 would send the lab's token over the network in clear"),
+        ({**OUTSIDE, "tls": {**TLS, "mode": "none"}}, "lab_bind_address 192.0.2.7 would send the lab's token over the network in clear"),
         ({"user": "root"}, "lab_user root is no name"),
         ({"user": "Alice"}, "lab_user Alice is no name"),
         ({"memory": "lots"}, "lab_memory lots is no amount of memory"),
@@ -160,7 +167,13 @@ def test_what_works_is_not_refused(wanted):
         ({"volumes": ["/var/run/docker.sock:/var/run/docker.sock"]}, "through which the lab would have the engine"),
         ({"volumes": ["/run/user/1000/podman/podman.sock:/engine.sock:ro"]}, "through which the lab would have the engine"),
         ({"volumes": ["/run/:/host/run"]}, "through which the lab would have the engine"),
-        ({"volumes": ["/:/host:ro"]}, "through which the lab would have the engine"),
+        *(
+            ({"volumes": [path + ":/host:ro"]}, f"lab_volumes mounts {path}:/host:ro, through which the lab would have the engine")
+            for path in (
+                *("/", "/.", "//", "/etc/..", "/run", "/run/.", "/var/./run", "//run", "/run/../run", "/var", "/var/lib", "/var/lib/docker"),
+                *("/proc", "/dev/sda", "/sys/fs", "/run/systemd", "/run/dbus", "/srv/docker.sock/", "/run/user/1000"),
+            )
+        ),
         ({"umask": "rwx"}, "lab_umask rwx is no umask"),
         ({"umask": "23"}, "lab_umask 23 is no umask"),
         ({"umask": "0o27"}, "lab_umask 0o27 is no umask"),
@@ -174,7 +187,33 @@ def test_what_works_is_not_refused(wanted):
         ({"env": {"NB_UID": 0}}, "lab_env sets NB_UID, which the lab sets itself: use lab_owner"),
         ({"env": {"JUPYTER_TOKEN": "x"}}, "use lab_token for it"),
         ({"secret_env": {"JUPYTER_TOKEN": "x"}}, "lab_secret_env sets JUPYTER_TOKEN, which the lab sets itself: use lab_token"),
-        ({"env": {"NOTEBOOK_ARGS": "--IdentityProvider.token=''"}}, "lab_env.NOTEBOOK_ARGS holds a token"),
+        ({"env": {"JUPYTER_RUNTIME_DIR": "/tmp"}}, "lab_env sets JUPYTER_RUNTIME_DIR, which keeps the server's notes"),
+        ({"env": {"JUPYTER_CONFIG_PATH": "/tmp"}}, "lab_env sets JUPYTER_CONFIG_PATH, by which the server finds"),
+        ({"env": {"JUPYTER_ENV_VARS_TO_UNSET": "JUPYTER_TOKEN_FILE"}}, "lab_env sets JUPYTER_ENV_VARS_TO_UNSET, which could take"),
+        ({"secret_env": {"JUPYTERHUB_API_TOKEN": "x"}}, "lab_secret_env sets JUPYTERHUB_API_TOKEN, which makes the image wait"),
+        *(
+            ({"env": {"NOTEBOOK_ARGS": f"--debug {words} --ServerApp.quit_button=False"}}, "lab_env.NOTEBOOK_ARGS has " + words.split("=")[0].split()[0])
+            for words in (
+                "--IdentityProvider.token=''",
+                "--IdentityProvider.token ''",
+                "--IdentityProvider.token 'x y'",
+                "-ServerApp.token=x",
+                "--NotebookApp.token=",
+                "--ServerApp.IdentityProvider.token=x",
+                "--ServerApp.password=",
+                "--PasswordIdentityProvider.hashed_password ''",
+                "--ServerApp.allow_origin=*",
+                "--ServerApp.allow_origin '*'",
+                "--ServerApp.allow_origin_pat=.*",
+                "--ServerApp.disable_check_xsrf=True",
+                "--ServerApp.disable_check_xsrf true",
+                "--IdentityProvider.need_token=False",
+                "--ServerApp.identity_provider_class=mine.Open",
+            )
+        ),
+        ({"env": {"GEN_CERT": "yes"}, "bind_address": "0.0.0.0"}, "lab_bind_address 0.0.0.0 would send the lab's token over the network in clear"),
+        ({"bind_address": "::ffff:192.0.2.7", "tls": TLS}, "lab_bind_address ::ffff:192.0.2.7 is an IPv4 address written as IPv6"),
+        ({"bind_address": "fe80::1%eth0", "tls": TLS}, "lab_bind_address fe80::1%eth0 is no IP address"),
         ({"user": "alice", "volumes": ["/data:/home/jovyan/data"]}, "but lab_user moves the home to /home/alice"),
         ({"requirements": "r.txt"}, "lab_requirements r.txt is not on the controller"),
         ({"constraints": "c.txt"}, "lab_constraints c.txt is not on the controller"),
@@ -207,6 +246,15 @@ def test_value_that_cannot_work(wanted, sentence):
         ({"packages": {"undecided": ["-r other.txt"]}}, "-r other.txt in lab_requirements or lab_constraints names a file of the controller"),
         ({"packages": {"undecided": ["--constraint=../c.txt"]}}, "--constraint=../c.txt in lab_requirements"),
         ({"container": {"exists": True, "managed": False, "jupyter": False}}, "Container lab exists and is no Jupyter lab"),
+        ({"work_dir": {"path": "/x", "type": "link", "uid": 1001}}, "lab_work_dir /x is a link, not a directory"),
+        ({"work_dir": {"path": "/run/user/1000", "type": "directory", "uid": 1001}}, "lab_work_dir is /run/user/1000, through which"),
+        (
+            {"work_dir": {"path": "/x", "real": "/var/run", "type": "directory", "uid": 1001}},
+            "lab_work_dir is /x, which leads to /var/run, through which the lab would have the engine",
+        ),
+        ({"config_dir": {"path": "/dev/shm/x", "links": []}}, "lab_config_dir is /dev/shm/x, through which"),
+        ({"config_dir": {"path": "/x", "links": ["/x/token"]}}, "/x/token is a link, which could lead root to any file of the host"),
+        ({"networks": {"lan": "macvlan", "data": "bridge"}}, "lab_networks names lan, a network of driver macvlan"),
         ({"address_here": False}, "lab_bind_address 127.0.0.1 is no address of this host"),
         ({"port_holder": "process nginx (pid 1)"}, "Port 28888 of 127.0.0.1 is taken by process nginx (pid 1)"),
         ({"work_dir": {"path": "/x", "type": "file", "uid": 1001}}, "lab_work_dir /x is a file, not a directory"),
@@ -222,6 +270,23 @@ def test_host_on_which_it_cannot_work(look, sentence):
 def test_host_that_cannot_limit(wanted):
     [only] = said(wanted, engine={**ENGINE, "limits": []})
     assert "but the engine of this host cannot limit that" in only
+
+
+@pytest.mark.parametrize(
+    ("seen", "sentence"),
+    [
+        ({"path": "/data", "real": "/srv/data", "type": "directory"}, None),
+        (
+            {"path": "/data", "real": "/run/docker.sock", "type": "socket"},
+            "lab_volumes mounts /data:/x, which leads to /run/docker.sock, a socket, through which",
+        ),
+        ({"path": "/data", "real": "/srv/docker/volumes", "type": "directory"}, "lab_volumes mounts /data:/x, which leads to /srv"),
+        ({"path": "/data", "real": "/srv", "type": "directory"}, "lab_volumes mounts /data:/x, which leads to /srv"),
+    ],
+)
+def test_where_a_mount_leads(seen, sentence):
+    found = said({"volumes": ["/data:/x"]}, mounts={"/data": seen}, engine={**ENGINE, "root_dir": "/srv/docker"})
+    assert (len(found), sentence is None or sentence in found[0]) == (0 if sentence is None else 1, True)
 
 
 @pytest.mark.parametrize(

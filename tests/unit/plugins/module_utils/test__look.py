@@ -179,10 +179,105 @@ def test_paths(tmp_path):
     os.mkfifo(str(tmp_path / "fifo"))
     home = str(tmp_path)
     assert _look.find_path("~", home)["path"] == home
-    assert _look.find_path("~/gone", home) == {"path": home + "/gone", "type": "absent", "uid": None, "gid": None, "mode": ""}
+    gone = home + "/gone"
+    assert _look.find_path("~/gone", home) == {"path": gone, "real": os.path.realpath(gone), "type": "absent", "uid": None, "gid": None, "mode": ""}
     found = _look.find_path("~/directory", home)
     assert (found["type"], found["mode"], found["uid"]) == ("directory", "0750", os.getuid())
     assert [_look.find_path(home + name, "")["type"] for name in ("/file", "/fifo")] == ["file", "other"]
+    os.symlink("directory", home + "/link")
+    os.symlink("gone", home + "/broken")
+    assert [_look.find_path(home + name, "")["type"] for name in ("/link", "/broken")] == ["directory", "link"]
+    assert _look.find_path(home + "/link", "", follow=False)["type"] == "link"
+    with socket.socket(socket.AF_UNIX) as unix:
+        unix.bind(home + "/socket")
+        assert _look.find_path(home + "/socket", "")["type"] == "socket"
+
+
+def test_links_on_the_way(tmp_path, monkeypatch):
+    """Root's own are the host's; somebody else's are not followed. Above the home they are nobody's business."""
+    home = tmp_path / "home"
+    (home / "real").mkdir(parents=True)
+    (home / "link").symlink_to("real")
+    within = str(home / "link/mlenv")
+    lstat = os.lstat
+    monkeypatch.setattr(_look.os, "lstat", lambda path: os.stat_result((*lstat(path)[:4], 1001, *lstat(path)[5:10])))
+    assert _look.find_links(within, str(home)) == [str(home / "link")]
+    assert _look.find_links(within, str(home / "link")) == []
+    monkeypatch.setattr(_look.os, "lstat", lambda path: os.stat_result((*lstat(path)[:4], 0, *lstat(path)[5:10])))
+    assert _look.find_links(within, str(home)) == []
+
+
+def look(tmp_path, **params):
+    """What is seen of a private directory."""
+    defaults = {name: argument.get("default", "") for name, argument in _look.ARGUMENTS.items()}
+    return _look.Look(None, {**defaults, "config_dir": str(tmp_path), **params})._config_dir(str(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("content", "wanted", "matches"),
+    [
+        ("", "", False),
+        ("\n" * 43, "", False),
+        ("short", "", False),
+        ("x" * 43, "", True),
+        ("x" * 43, "x" * 43, True),
+        ("x" * 43, "y" * 43, False),
+        ("", "y" * 43, False),
+    ],
+)
+def test_token_as_wanted(tmp_path, content, wanted, matches):
+    (tmp_path / "token").write_text(content)
+    assert look(tmp_path, token=wanted)["files"]["token"]["matches"] == matches
+
+
+@pytest.mark.parametrize(("content", "wanted", "matches"), [(None, "", True), (None, "a", False), ("a", "a", True), ("b", "a", False), ("a", "", False)])
+def test_secrets_as_wanted(tmp_path, content, wanted, matches):
+    if content is not None:
+        (tmp_path / "jupyter_server_config.py").write_text(content)
+    found = look(tmp_path, secret_config=wanted)["files"]
+    assert found["jupyter_server_config.py"]["matches"] == matches
+    assert "sha256" not in {**found["jupyter_server_config.py"], **found["token"]}
+
+
+def test_links_in_a_private_directory_are_not_followed(tmp_path):
+    secret, private = tmp_path / "shadow", tmp_path / "private"
+    secret.write_text("x" * 43)
+    private.mkdir()
+    assert look(private)["links"] == []
+    for name in ("token", "passwd", "server.pem"):
+        (private / name).symlink_to(secret)
+    found = look(private, token="x" * 43)
+    assert found["links"] == [str(private / name) for name in ("token", "passwd", "server.pem")]
+    assert (found["files"]["token"]["type"], found["files"]["token"]["matches"]) == ("link", False)
+    assert (found["files"]["passwd"]["sha256"], found["files"]["server.pem"]["pair"]) == ("", False)
+    (tmp_path / "elsewhere").symlink_to(private)
+    assert look(tmp_path / "elsewhere")["links"][0] == str(tmp_path / "elsewhere")
+
+
+@pytest.mark.parametrize("text", ["2026-11-25T01:00:00.123456789Z", "2026-11-25T01:00:00Z", "2026-11-25T02:00:00.1+01:00"])
+def test_time_as_an_engine_writes_it(text):
+    assert _look.read_time(text) == 1795568400
+
+
+def test_written_since_the_server_started(tmp_path):
+    (tmp_path / "jupyter_server_config.py").write_text("")
+    os.utime(tmp_path / "jupyter_server_config.py", (1000, 1000))
+    files = look(tmp_path)["files"]
+    assert _look.written_since(900, files) == ["jupyter_server_config.py"]
+    assert _look.written_since(1000, files) == []
+
+
+@pytest.mark.parametrize(
+    ("params", "found"),
+    [
+        ({"packages": ["a @ https://reader:Vu7i@example.com/a.whl"]}, {"reader:Vu7i@"}),
+        ({"requirements": "--index-url http://a-long-token@example.com/\nb"}, {"a-long-token@"}),
+        ({"kernels": [{"packages": ["x @ https://:key@example.com/x.whl"], "requirements": ""}]}, {":key@"}),
+        ({"packages": ["a @ git+ssh://git@example.com/a", "b @ https://example.com/@c:d@"]}, set()),
+    ],
+)
+def test_credentials(params, found):
+    assert _look.credentials(params) == found
 
 
 def test_file_and_its_digest(tmp_path):
@@ -227,7 +322,7 @@ class Server(http.server.BaseHTTPRequestHandler):
     """A server that wants a token below a base URL."""
 
     def do_GET(self):
-        known = self.headers["Authorization"] == "token right"
+        known = self.server.open or self.headers["Authorization"] == "token right"
         self.send_response(404 if self.path != "/base/api/status" else 200 if known else 403)
         self.end_headers()
 
@@ -235,9 +330,26 @@ class Server(http.server.BaseHTTPRequestHandler):
         pass
 
 
-@pytest.mark.parametrize(("token", "base_url", "status"), [("right", "/base/", 200), ("wrong", "/base/", 403), ("right", "/", 404)])
+@pytest.mark.parametrize(("is_open", "sentence"), [(False, ""), (True, "opens without its token")])
+def test_a_server_that_lets_everybody_in_is_not_ready(is_open, sentence, monkeypatch):
+    with http.server.HTTPServer(("127.0.0.1", 0), Server) as server:
+        server.open = is_open
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        lab = container(labels={"mlenv.jupyter.base-url": "/base/"}, bindings=binding(str(server.server_port)), RestartCount=0)
+        asking = _look.Look(None, {"wait": 30, "name": "lab"})
+        asking.engine = type("Engine", (), {"inspect": lambda self, name: lab})()
+        monkeypatch.setattr(asking, "_token", lambda _container: "right")
+        facts = {"engine": {"available": True}, "gpus": {"lost": ""}}
+        asking._ask_server(facts, lab)
+        server.shutdown()
+    assert (facts["ready"], facts["open"]) == (not is_open, is_open)
+    assert sentence in _look.why_not_ready(asking.params, facts)
+
+
+@pytest.mark.parametrize(("token", "base_url", "status"), [("right", "/base/", 200), ("wrong", "/base/", 403), ("", "/base/", 403), ("right", "/", 404)])
 def test_answer_of_a_server(token, base_url, status):
     with http.server.HTTPServer(("127.0.0.1", 0), Server) as server:
+        server.open = False
         threading.Thread(target=server.serve_forever, daemon=True).start()
         where = {"scheme": "http", "address": "0.0.0.0", "port": server.server_port, "base_url": base_url}
         assert _look.ask_server(where, token) == {"status": status, "error": ""}
@@ -269,7 +381,7 @@ def test_answer_of_a_server(token, base_url, status):
 )
 def test_why_not_ready(facts, sentence):
     up = {"exists": True, "running": True, "state": "running", "exit_code": 0, "restarts": 0}
-    facts = {"engine": {"available": True}, "container": up, "gpus": {"lost": ""}, "status": 0, "url": "http://127.0.0.1:1/lab", **facts}
+    facts = {"engine": {"available": True}, "container": up, "gpus": {"lost": ""}, "open": False, "status": 0, "url": "http://127.0.0.1:1/lab", **facts}
     assert sentence in _look.why_not_ready({"name": "lab", "wait": 30}, facts)
 
 

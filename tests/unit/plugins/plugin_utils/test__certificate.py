@@ -15,7 +15,7 @@ pytest.importorskip("cryptography", minversion="42", reason="the controller's ow
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _certificate
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, NoEncryption, PrivateFormat
 
 NAMES = ["gpu1.example.com", "192.0.2.7", "::1"]
@@ -24,7 +24,7 @@ NAMES = ["gpu1.example.com", "192.0.2.7", "::1"]
 class Signed:
     """A certificate with its key, signed by another one, or by itself."""
 
-    def __init__(self, subject, names=(), issuer=None, days=100, since=-1, key=None):
+    def __init__(self, subject, names=(), issuer=None, days=100, since=-1, key=None, ca=False, usage=None):
         self.key = key or ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, subject)])
         now = datetime.datetime.now(datetime.timezone.utc)
@@ -39,6 +39,10 @@ class Signed:
         if names:
             san = [x509.IPAddress(ipaddress.ip_address(name)) if _certificate.is_address(name) else x509.DNSName(name) for name in names]
             builder = builder.add_extension(x509.SubjectAlternativeName(san), critical=False)
+        if ca is not None:
+            builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
+        if usage:
+            builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
         self.certificate = builder.sign((issuer or self).key, hashes.SHA256())
 
     @property
@@ -50,10 +54,16 @@ class Signed:
         return self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption).decode()
 
 
-ROOT = Signed("root")
-BETWEEN = Signed("between", issuer=ROOT)
+ROOT = Signed("root", ca=True)
+BETWEEN = Signed("between", issuer=ROOT, ca=True)
 LEAF = Signed("lab", NAMES, BETWEEN)
 OWN = Signed("lab", NAMES)
+# As they should not be.
+OLD_BETWEEN = Signed("between", issuer=ROOT, ca=True, days=-2, key=BETWEEN.key)
+OLD_ROOT = Signed("root", ca=True, days=-2, key=ROOT.key)
+NOBODY, NEVER_SAID = Signed("between", issuer=ROOT, key=BETWEEN.key), Signed("between", issuer=ROOT, key=BETWEEN.key, ca=None)
+WEAK = Signed("lab", NAMES, key=rsa.generate_private_key(65537, 1024))
+CLIENT = Signed("lab", NAMES, usage=x509.ExtendedKeyUsageOID.CLIENT_AUTH)
 
 
 @pytest.mark.parametrize(
@@ -107,6 +117,8 @@ def files(chain, key, names=("gpu1.example.com",), given=True, trusted=""):
         {"chain": OWN.pem, "key": OWN.key_pem()},
         {"chain": OWN.pem, "key": OWN.key_pem(), "names": ["192.0.2.7", "another"], "given": False},
         {"chain": OWN.pem, "key": OWN.key_pem(), "names": []},
+        {"chain": Signed("lab", NAMES, usage=x509.ExtendedKeyUsageOID.SERVER_AUTH, key=OWN.key).pem, "key": OWN.key_pem()},
+        {"chain": Signed("lab", NAMES, usage=x509.ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE, key=OWN.key).pem, "key": OWN.key_pem()},
     ],
 )
 def test_files_that_do(asked):
@@ -129,6 +141,13 @@ def test_files_that_do(asked):
         ({"chain": LEAF.pem}, "ends with a certificate of CN=between, whom the controller does not know"),
         ({"chain": LEAF.pem + BETWEEN.pem}, "ends with a certificate of CN=root, whom the controller does not know"),
         ({"chain": LEAF.pem + BETWEEN.pem, "trusted": Signed("root").pem}, "whom the controller does not know"),
+        ({"chain": LEAF.pem + BETWEEN.pem, "trusted": OLD_ROOT.pem}, "whom the controller does not know, or not any more"),
+        ({"chain": LEAF.pem + BETWEEN.pem + OLD_ROOT.pem}, "has a certificate of CN=root behind the lab's own, and that expired on "),
+        ({"chain": LEAF.pem + OLD_BETWEEN.pem + ROOT.pem}, "has a certificate of CN=between behind the lab's own, and that expired on "),
+        ({"chain": LEAF.pem + NOBODY.pem + ROOT.pem}, "and that may sign no others (CA:FALSE)"),
+        ({"chain": LEAF.pem + NEVER_SAID.pem + ROOT.pem}, "and that may sign no others (CA:FALSE)"),
+        ({"chain": CLIENT.pem, "key": CLIENT.key_pem()}, "lab_tls_certificate is not for servers"),
+        ({"chain": WEAK.pem, "key": WEAK.key_pem()}, "are refused by OpenSSL (ee key too small)"),
     ],
 )
 def test_files_that_do_not(asked, sentence):
@@ -144,7 +163,7 @@ def test_files_that_do_not(asked, sentence):
         (ROOT.key_pem(), ROOT.pem, "", None),
         (ROOT.key_pem("secret"), ROOT.pem, "secret", None),
         (ROOT.key_pem("secret"), None, "secret", None),
-        (ROOT.key_pem(), ROOT.pem, "a passphrase that it does not need", None),
+        (ROOT.key_pem(), ROOT.pem, "secret", "ca.key is not encrypted, though a passphrase is given: encrypt it, or leave lab_tls_ca_passphrase out."),
         (None, ROOT.pem, "", "the key of the CA in lab_tls_dir, is missing on the controller"),
         (ROOT.key_pem("secret"), ROOT.pem, "", "ca.key is encrypted, and no passphrase is given: set lab_tls_ca_passphrase."),
         (ROOT.key_pem("secret"), None, "wrong", "ca.key cannot be opened with the passphrase that is given: set lab_tls_ca_passphrase."),
@@ -158,8 +177,17 @@ def test_authority(tmp_path, key, certificate, passphrase, sentence):
     for name, text in (("ca.key", key), ("ca.crt", certificate)):
         if text is not None:
             (tmp_path / name).write_text(text)
+            (tmp_path / name).chmod(0o600)
     said = list(_certificate.authority_refusals(str(tmp_path), passphrase))
     assert (len(said), sentence is None or sentence in said[0]) == (0 if sentence is None else 1, True)
+
+
+def test_key_of_the_authority_that_others_may_read(tmp_path):
+    for name, text in (("ca.key", ROOT.key_pem()), ("ca.crt", ROOT.pem)):
+        (tmp_path / name).write_text(text)
+    (tmp_path / "ca.key").chmod(0o640)
+    (said,) = _certificate.authority_refusals(str(tmp_path), "")
+    assert "ca.key is open to others than its owner" in said
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
