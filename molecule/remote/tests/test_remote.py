@@ -99,7 +99,7 @@ def test_ansible_is_killed_while_the_archive_is_sent():
     # Once on a machine, for both of its labs.
     assert re.findall(r"engine/tasks/install.yml for (.*)", out) == [OUTER]
     assert re.findall(r"image/tasks/archive.yml for (.*)", out) == [OUTER]
-    part = server(OUTER).check_output("find /var/lib/mlenv-* -name '*.part'")
+    part = server(OUTER).check_output("find /var/lib/docker/mlenv-* -name '*.part'")
     assert server(OUTER).file(part).size > 0
 
 
