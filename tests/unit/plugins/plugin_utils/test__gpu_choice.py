@@ -167,6 +167,12 @@ def test_by_cdi():
     assert (choice["runtime"], choice["env"]) == ("", {})
 
 
+def test_by_cdi_that_has_all_or_none():
+    assert choose(lab(gpus="all"), [], look(cdi=["all"]))["device_requests"][0]["device_ids"] == ["nvidia.com/gpu=all"]
+    with pytest.raises(Refused, match="has them all or none: set lab_gpus to all, or none"):
+        choose(lab(gpus=1), [], look(cdi=["all"]))
+
+
 def test_by_device_request():
     choice = choose(lab(gpus=[1]), [], look(ways=["device_requests", "runtime"]))
     assert choice["device_requests"] == [{"driver": "nvidia", "count": 0, "capabilities": [["gpu"]], "device_ids": ["GPU-1"]}]
