@@ -58,7 +58,7 @@ def about_bare_host(wanted: dict, look: dict):
 
 def about_neighbours(wanted: dict):
     """What two labs of one play cannot both have on one machine."""
-    for lab in wanted["gpu_play"]:
+    for lab in wanted["neighbours"]:
         if lab["host"] == wanted["gpus"]["host"] or lab["state"] not in ("started", "restarted"):
             continue
         if lab["name"] == wanted["name"]:

@@ -294,7 +294,7 @@ NEIGHBOUR = {"host": "other", "state": "started", "name": "other", "port": 28889
 
 def said_early(gpus="auto", toolkit=True, neighbour=(), **host):
     play = [{**NEIGHBOUR, **WANTED["gpus"], "port": 28888}, {**NEIGHBOUR, **dict(neighbour)}]
-    wanted = {**BARE, "toolkit": toolkit, "gpus": {**WANTED["gpus"], "gpus": gpus}, "gpu_play": play}
+    wanted = {**BARE, "toolkit": toolkit, "gpus": {**WANTED["gpus"], "gpus": gpus}, "gpu_play": play, "neighbours": play}
     seen = {**_gpus.NONE, **_gpus.UNSEEN, "card": True, "driver": "580.65.06", "devices": [GPU], **host}
     return refusals(wanted, {**LOOK, "engine": {**ENGINE, "available": False, "reason": "None."}, "requests": False, "gpus": seen})
 
