@@ -117,8 +117,8 @@ def test_toolkit():
 
     On the other server somebody began, and got no further than the vendor's list, without its key. On this one the vendor is known already, under another name.
     """
-    SERVER.check_output("cp /srv/vendor/gpgkey /etc/apt/keyrings/somebody.asc")
-    SERVER.check_output("echo 'deb [signed-by=/etc/apt/keyrings/somebody.asc] http://127.0.0.1:8000/stable/deb/$(ARCH) /' > /etc/apt/sources.list.d/somebody.list")
+    known = "deb [signed-by=/srv/vendor/gpgkey.asc] http://127.0.0.1:8000/stable/deb/$(ARCH) /"
+    SERVER.check_output(f"cp /srv/vendor/gpgkey /srv/vendor/gpgkey.asc; echo '{known}' > /etc/apt/sources.list.d/somebody.list")
     OLD.check_output("echo 'deb [signed-by=/etc/none] http://127.0.0.1:8000/stable/deb/$(ARCH) /' > /etc/apt/sources.list.d/nvidia-container-toolkit.list")
     before, lab = started(), container()["State"]["StartedAt"]
     run = play(ENGINE)
