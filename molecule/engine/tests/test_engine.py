@@ -129,8 +129,8 @@ def test_engine_that_does_not_start_says_where_to_look():
 
 def test_docker_of_another_origin_is_started_and_not_replaced():
     there = host("molecule-engine-sysv")
-    there.check_output("service docker stop && mkdir /root/kept && cp -p /usr/sbin/dockerd /usr/bin/docker /usr/bin/docker-proxy /root/kept")
-    there.check_output("apt-get --yes remove docker.io && cp -p /root/kept/dockerd /usr/sbin && cp -p /root/kept/docker /root/kept/docker-proxy /usr/bin")
+    there.check_output("service docker stop; mkdir /root/kept; dpkg -L docker.io | grep bin/docker | xargs cp --parents --target-directory=/root/kept")
+    there.check_output("apt-get --yes remove docker.io && cp --recursive /root/kept/usr /")
     run = play(PLAYBOOK, "--limit=molecule-engine-sysv")
     assert (run.rc, run.changed) == (0, ["Start Docker, now and at boot"]), run.failures
     assert there.check_output("dpkg-query --show --showformat='${db:Status-Status}' docker.io") == "config-files"
