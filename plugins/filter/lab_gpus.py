@@ -27,10 +27,9 @@ options:
     required: true
   play:
     description:
-      - A row for each host of the play, so that two labs of one machine do not choose the same GPU. Name in the inventory,
-        C(ansible_connection), C(ansible_host), C(lab_state), C(lab_name), C(lab_gpus) and C(lab_gpus_exclusive).
+      - The labs of the play that are on this machine, from P(mlenv.jupyter.machine_labs#filter), so that two of them do not choose the same GPU.
     type: list
-    elements: list
+    elements: dict
     default: []
 """
 

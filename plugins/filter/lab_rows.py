@@ -40,29 +40,44 @@ _value:
   elements: dict
 """
 
+import re
+
+PREFIX = re.compile("((Task|Action|Module) failed: )+")
+# What Ansible says of a command and of a loop, whatever happened.
+SAYS_NOTHING = ("non-zero return code", "One or more items failed", "Module failed.")
+
 
 def lab_rows(hosts: list, reached: list) -> list:
     return [row(host, host["inventory_hostname"] in reached) for host in hosts]
 
 
 def row(host: dict, reached: bool) -> dict:
-    """A host that was not reached either failed, and said why, or its connection did."""
-    lab = host.get("lab") or {}
+    """C(lab_trouble) is the result with which a host failed, or with which it could not be reached."""
+    lab, trouble = host.get("lab") or {}, host.get("lab_trouble")
     url, why = "-", ""
-    if reached:
-        state, url = ("up", lab["url"]) if "url" in lab else (str(host.get("lab_state", "-")), "-")
-    elif "lab_trouble" in host:
-        state, why = "failed", host["lab_trouble"]
+    if trouble:
+        state, why = "unreachable" if trouble.get("unreachable") else "failed", reason(trouble)
+    elif not reached:
+        state, why = "unreachable", "its connection was lost"
     else:
-        look = host.get("__engine_look") or {}
-        state, why = "unreachable", look["msg"] if look.get("unreachable") else "its connection was lost"
+        state, url = ("up", lab["url"]) if "url" in lab else (str(host.get("lab_state", "-")), "-")
     return {
         "lab": host["inventory_hostname"],
         "host": host.get("ansible_host") or host["inventory_hostname"],
         "state": state,
         "url": url,
-        "why": why and f"{host['inventory_hostname']}: {str(why).removeprefix('Task failed: ')}",
+        "why": why and f"{host['inventory_hostname']}: {why}",
     }
+
+
+def reason(result: dict) -> str:
+    """Why a task failed, in its own words."""
+    failed = [item for item in result.get("results") or [] if item.get("failed") or item.get("unreachable")]
+    if failed:
+        return reason(failed[0])
+    told = [PREFIX.sub("", str(result.get(key) or "").strip()) for key in ("msg", "stderr", "stdout", "censored")]
+    says = [words for words in told if words and not words.startswith(SAYS_NOTHING)]
+    return (says or [f"exit code {result['rc']}" if "rc" in result else "see above"])[0]
 
 
 class FilterModule:

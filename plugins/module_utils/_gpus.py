@@ -15,13 +15,14 @@ import os
 import re
 import shutil
 
-NONE = {"driver": "", "devices": [], "trouble": "", "card": False, "toolkit": "", "ways": [], "cdi": [], "cdi_stale": False, "holders": []}
+NONE = {"driver": "", "devices": [], "trouble": "", "card": False, "toolkit": "", "ways": [], "cdi": [], "cdi_path": "", "cdi_stale": False, "holders": []}
 # Of a container, too.
 UNSEEN = {"seen": [], "lost": "", "framework": {}}
 
 PLACES = os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/bin", "/usr/local/sbin", "/usr/bin", "/usr/sbin", "/usr/lib/wsl/lib"])
 FIELDS = ("index", "uuid", "name", "driver_version", "compute_cap", "mig.mode.current")
 CDI_KIND = "nvidia.com/gpu"
+ALL = "all"
 CDI_DIRS = ("/etc/cdi", "/var/run/cdi")
 VERSION = re.compile(r"\b[0-9]{3,}\.[0-9]+(?:\.[0-9]+)?\b")
 
@@ -80,13 +81,15 @@ def read_spec(text: str) -> list:
 
 
 def newest_last(directories: list) -> list:
-    """The texts of all CDI specifications there are, those that win last."""
-    texts = []
+    """The CDI specifications of GPUs, those that win last: path, text, names of the devices."""
+    specs = []
     for directory in directories:
         for path in sorted(glob.glob(os.path.join(directory, "*"))):
-            if path.endswith((".yaml", ".json")):
-                texts.append(_text(path))
-    return texts
+            text = _text(path) if path.endswith((".yaml", ".json")) else ""
+            names = read_spec(text)
+            if names:
+                specs.append((path, text, names))
+    return specs
 
 
 def loaded_driver(proc: str = "/proc/driver/nvidia/version") -> str:
@@ -147,10 +150,12 @@ def look_at_host(run_command, engine: dict) -> dict:
     program = shutil.which("nvidia-smi", path=PLACES)
     if not program and not facts["driver"]:
         return {**facts, "card": has_card()}
-    facts["toolkit"] = shutil.which("nvidia-ctk", path=PLACES) or ""
     facts.update(_ask(run_command, program, facts["driver"]))
     facts["card"] = bool(facts["devices"]) or bool(facts["driver"]) or has_card()
     facts.update(find_ways(engine, facts))
+    # Half of it is none: what the engine calls comes in a package of its own, and an installation may have been cut off between them.
+    hook = shutil.which("nvidia-container-runtime-hook", path=PLACES)
+    facts["toolkit"] = (shutil.which("nvidia-ctk", path=PLACES) if hook or facts["ways"] else "") or ""
     return facts
 
 
@@ -190,11 +195,13 @@ def find_ways(engine: dict, gpus: dict, pid_file: str = "/var/run/docker.pid") -
     What the engine says of itself counts. It does not say whether it found NVIDIA's hook, for which it looks when it starts.
     """
     ways, specs = [], newest_last(engine["cdi_dirs"])
-    names = [name for text in specs for name in read_spec(text)]
-    ours = [text for text in specs if read_spec(text)]
+    names = [name for _path, _text, named in specs for name in named]
+    path, text, _named = specs[-1] if specs else ("", "", [])
+    # WSL2 has them all or none, and its driver's files are without a version.
+    together = set(names) == {ALL}
     # The specification lists the driver's files, whose names have its version.
-    stale = bool(ours) and bool(gpus["driver"]) and gpus["driver"] not in ours[-1]
-    known = all(device["index"] in names or device["uuid"] in names for device in gpus["devices"])
+    stale = bool(specs) and bool(gpus["driver"]) and gpus["driver"] not in text and not together
+    known = together or all(device["index"] in names or device["uuid"] in names for device in gpus["devices"])
     podman = engine["kind"] == "podman"
     # Before 5.0 what came through Podman's Docker-compatible interface was left out, in silence.
     if names and known and not stale and not (podman and int(engine["version"].partition(".")[0] or 0) < 5):
@@ -203,7 +210,7 @@ def find_ways(engine: dict, gpus: dict, pid_file: str = "/var/run/docker.pid") -
         ways.append("device_requests")
     if "nvidia" in engine["runtimes"]:
         ways.append("runtime")
-    return {"ways": ways, "cdi": names, "cdi_stale": stale or (bool(names) and not known)}
+    return {"ways": ways, "cdi": names, "cdi_path": path, "cdi_stale": stale or (bool(names) and not known)}
 
 
 def _older(program: str | None, pid_file: str) -> bool:

@@ -17,6 +17,7 @@ import os
 import pwd
 import re
 import shlex
+import shutil
 import socket
 import ssl
 import stat
@@ -81,7 +82,7 @@ SERVER_CONFIG = ("jupyter_server_config.json", SECRET_CONFIG)
 SHORTEST_TOKEN = 12
 
 NO_ENGINE = {
-    **{"available": False, "reason": "", "kind": "", "version": "", "runtimes": [], "default_runtime": "", "cdi_dirs": [], "limits": []},
+    **{"available": False, "daemon": "", "reason": "", "kind": "", "version": "", "runtimes": [], "default_runtime": "", "cdi_dirs": [], "limits": []},
     **{"architecture": "", "containers": 0, "live_restore": False, "root_dir": "", "free": -1, "rootless": False, "socket": ""},
 }
 
@@ -107,7 +108,7 @@ def read_engine(info: dict) -> dict:
         "default_runtime": info.get("DefaultRuntime", ""),
         "cdi_dirs": info.get("CDISpecDirs") or [],
         "architecture": info.get("Architecture", ""),
-        "containers": info.get("ContainersRunning", 0),
+        "containers": info.get("ContainersRunning", 0) + info.get("ContainersPaused", 0),
         "live_restore": info.get("LiveRestoreEnabled", False),
         "root_dir": info.get("DockerRootDir", ""),
         "limits": [name for name, word in limits.items() if info.get(word, True)],
@@ -306,6 +307,19 @@ def disk_usage(path: str) -> int:
             except OSError:  # gone since we listed it
                 continue
     return total
+
+
+def find_place(cli: str, settings: str = "/etc/docker/daemon.json") -> dict:
+    """Where an engine that does not answer has its data, or will have it once it is there; and Docker's daemon, if it is there."""
+    root = "/var/lib/containers/storage" if cli.startswith("podman") else "/var/lib/docker"
+    try:
+        root = json.loads(_content(settings) or b"{}").get("data-root") or root
+    except (ValueError, AttributeError):
+        pass  # it is told by who sets the engine up
+    while not os.path.isdir(root):
+        root = os.path.dirname(root) or "/"
+    daemons = (shutil.which(name, path=_gpus.PLACES + os.pathsep + "/snap/bin") for name in ("dockerd", "docker.dockerd"))
+    return {"root_dir": root, "free": free_space(root), "architecture": os.uname().machine, "daemon": next(filter(None, daemons), "")}
 
 
 def free_space(path: str) -> int:
@@ -531,7 +545,7 @@ class Look:
 
     def _engine(self) -> dict:
         """Whether an engine answers, and what it can do."""
-        facts = {**NO_ENGINE}
+        facts = {**NO_ENGINE, **find_place(os.path.basename(self.engine.cli))}
         try:
             result = self.engine.run("info", "--format", "{{json .}}")
         except EngineError as trouble:

@@ -230,7 +230,8 @@ RETURN = r"""
 engine:
   description:
     - Whether an engine answers, why not, its version, runtimes and processor, where it keeps its data, and how many bytes are free there (V(-1) is unknown).
-    - How many containers run, whether they would outlive the engine (C(live_restore)), and where it reads CDI specifications, if it does.
+    - Where none answers, C(root_dir) and C(free) are of where its data is or will be, and C(daemon) is the path of Docker's daemon, if it is there.
+    - How many containers run or are paused, whether they would outlive the engine (C(live_restore)), and where it reads CDI specifications, if it does.
     - C(kind) is V(docker) or V(podman), C(limits) what the host lets it limit, and C(rootless) whether Podman runs without root.
       C(socket) is where Podman speaks as Docker does, and empty if it does not.
   returned: always
@@ -241,8 +242,9 @@ engine:
 gpus:
   description:
     - Of the host, C(driver) is the version of NVIDIA's driver, C(devices) what it drives, C(trouble) why it does not answer, C(card) whether
-      there is a card at all, C(toolkit) the path of C(nvidia-ctk), C(ways) how the engine can hand them over, C(cdi) the names in its CDI
-      specification, C(cdi_stale) whether that is for another driver or other GPUs, C(holders) which running labs have which of them.
+      there is a card at all, C(toolkit) the path of C(nvidia-ctk), if the toolkit is whole, C(ways) how the engine can hand them over, C(cdi) the names in
+      its CDI specification, C(cdi_path) where that is, C(cdi_stale) whether it is for another driver or other GPUs, C(holders) which running labs
+      have which of them.
     - Of the lab, C(seen) is what C(nvidia-smi -L) in it shows, C(lost) why that is not what it was given, and, with O(wait), C(framework)
       what PyTorch or TensorFlow in it says.
   returned: always
@@ -256,6 +258,7 @@ gpus:
     toolkit: /usr/bin/nvidia-ctk
     ways: [cdi, runtime]
     cdi: ["0", all]
+    cdi_path: /etc/cdi/nvidia.yaml
     cdi_stale: false
     holders: [{lab: jupyter-ds, gpus: [GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f], exclusive: false}]
     seen: [{index: "0", uuid: GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f, name: NVIDIA A10, compute: ""}]

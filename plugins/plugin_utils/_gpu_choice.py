@@ -128,20 +128,12 @@ def _clash(device: dict, holder: dict) -> str:
 
 
 def on_this_machine(lab: dict, play: list) -> list:
-    """The labs that this play starts on the machine of a lab, itself among them. ``play``: a row for each host of the inventory,
-    with its connection, address, state of the lab, and what the lab is."""
+    """The labs that this play starts on the machine of a lab, itself among them. ``play``: a row of machine_labs for each that is there.
 
-    def machine(host: str, connection: str, address: str) -> str:
-        return "" if connection == "local" else address or host
-
-    here = next((machine(*row[:3]) for row in play if row[0] == lab["host"]), None)
-    found = []
-    for host, connection, address, state, name, gpus, exclusive in play:
-        if host == lab["host"]:
-            found.append(lab)
-        elif machine(host, connection, address) == here and state in ("started", "restarted"):
-            found.append({"host": host, "name": name, "gpus": gpus, "exclusive": str(exclusive).lower() in ("true", "yes", "on", "1")})
-    return found or [lab]
+    The role's own variables go before what the inventory says of the lab.
+    """
+    others = [row for row in play if row["host"] == lab["host"] or row["state"] in ("started", "restarted")]
+    return [lab if row["host"] == lab["host"] else row for row in others] or [lab]
 
 
 # -- How they are handed over ---------------------------------------------------------------------------------------
@@ -173,12 +165,14 @@ def choose(lab: dict, play: list, look: dict) -> dict:
         return {**nothing, "note": f"It has no GPU: the engine {why} ({what})"}
     # A lab that sees its GPUs is not made anew because the engine has learnt a better way.
     way = container.get("gpu_way", "") if container.get("gpu_way") in gpus["ways"] and not gpus["lost"] else gpus["ways"][0]
+    if way == "cdi" and set(gpus["cdi"]) == {"all"} and len(found) < len(gpus["devices"]):
+        raise Refused(f"Lab {lab['name']} wants some of the GPUs, and the CDI specification of this host has them all or none: set lab_gpus to all, or none.")
     uuids = [device["uuid"] for device in found]
     choice = {**NOTHING, "note": "", "devices": [{key: device[key] for key in ("index", "uuid", "name")} for device in found], "way": way}
     choice["labels"] = {"mlenv.jupyter.gpus": ",".join(uuids), **({"mlenv.jupyter.gpus-exclusive": "true"} if lab["exclusive"] else {})}
     choice["spec"] = {"gpus": uuids, "exclusive": lab["exclusive"], "way": way}
     if way == "cdi":
-        names = [device["index"] if device["index"] in gpus["cdi"] else device["uuid"] for device in found]
+        names = ["all"] if set(gpus["cdi"]) == {"all"} else [device["index"] if device["index"] in gpus["cdi"] else device["uuid"] for device in found]
         choice["device_requests"] = [{"driver": "cdi", "count": 0, "capabilities": [], "device_ids": [f"nvidia.com/gpu={name}" for name in names]}]
     elif way == "device_requests":
         choice["device_requests"] = [{"driver": "nvidia", "count": 0, "capabilities": [["gpu"]], "device_ids": uuids}]

@@ -52,7 +52,9 @@ OPENING = {
 
 
 def refusals(wanted: dict, look: dict) -> list:
-    """All sentences that apply, an empty list if the lab can be had."""
+    """All sentences that apply, an empty list if the lab can be had. State ``bare`` is a host on which its engine may still be missing."""
+    if wanted["state"] == "bare":
+        return [*about_neighbours(wanted), *about_bare_host(wanted, look)]
     found = list(about_engine(wanted, look))
     if wanted["state"] in ("started", "restarted"):
         found += [*about_values(wanted), *about_mounts(wanted, look), *about_exposure(wanted), *about_sources(wanted, look)]
@@ -61,6 +63,23 @@ def refusals(wanted: dict, look: dict) -> list:
     elif wanted["state"] == "absent":
         found += about_old_sources(wanted, look)
     return found
+
+
+def about_bare_host(wanted: dict, look: dict):
+    """GPUs, as if the engine could hand them over already, if it is to be made to."""
+    ways = look["gpus"]["ways"] or (["runtime"] if wanted["toolkit"] else [])
+    yield from _gpu_choice.refusals({**wanted, "check_mode": False}, {**look, "gpus": {**look["gpus"], "ways": ways}})
+
+
+def about_neighbours(wanted: dict):
+    """What two labs of one play cannot both have on one machine."""
+    for lab in wanted["neighbours"]:
+        if lab["host"] == wanted["gpus"]["host"] or lab["state"] not in ("started", "restarted"):
+            continue
+        if lab["name"] == wanted["name"]:
+            yield f"lab_name {wanted['name']} is that of {lab['host']} on the same machine, too: give each of them a lab_name of its own."
+        elif lab["port"] == int(wanted["port"]) and (lab["address"] == wanted["bind_address"] or {"0.0.0.0", "::"} & {lab["address"], wanted["bind_address"]}):
+            yield f"lab_port {wanted['port']} is that of {lab['host']} on the same machine, too: give each of them a lab_port of its own."
 
 
 def about_engine(wanted: dict, look: dict):

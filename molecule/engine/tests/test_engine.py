@@ -99,3 +99,38 @@ def test_engine_that_was_stopped_is_started():
     assert (run.rc, run.changed) == (0, ["Start Docker, now and at boot"])
     for name in DEBIANS:
         assert host(name).run("docker version").rc == 0
+
+
+def test_restart_that_was_cut_off_is_made_up_for():
+    """The settings are in the file, and the engine does not have them yet."""
+    before = since()
+    for name in DEBIANS:
+        host(name).check_output("touch /run/mlenv-docker-restart")
+    assert play(PLAYBOOK, LIMIT).changed == ["Restart the engine"]
+    assert all(now != then for now, then in zip(since(), before))
+    assert play(PLAYBOOK, LIMIT).changed == []
+
+
+def test_settings_that_are_no_json_get_a_sentence():
+    there = host("molecule-engine-systemd")
+    there.check_output("cp /etc/docker/daemon.json /root/ && echo '{,}' > /etc/docker/daemon.json")
+    run = play(PLAYBOOK, "--limit=molecule-engine-systemd")
+    assert "/etc/docker/daemon.json on this host is no JSON" in run.failures["molecule-engine-systemd"]
+    assert run.changed == []
+
+
+def test_engine_that_does_not_start_says_where_to_look():
+    there = host("molecule-engine-systemd")
+    there.check_output("systemctl stop docker.socket docker")
+    run = play(PLAYBOOK, "--limit=molecule-engine-systemd")
+    assert "and does not start: see its log (journalctl --unit docker)" in run.failures["molecule-engine-systemd"]
+    there.check_output("cp /root/daemon.json /etc/docker/ && systemctl reset-failed docker && systemctl start docker")
+
+
+def test_docker_of_another_origin_is_started_and_not_replaced():
+    there = host("molecule-engine-sysv")
+    there.check_output("service docker stop; mkdir /root/kept; dpkg -L docker.io | grep bin/docker | xargs cp --parents --target-directory=/root/kept")
+    there.check_output("apt-get --yes remove docker.io && cp --recursive /root/kept/usr /")
+    run = play(PLAYBOOK, "--limit=molecule-engine-sysv")
+    assert (run.rc, run.changed) == (0, ["Start Docker, now and at boot"]), run.failures
+    assert there.check_output("dpkg-query --show --showformat='${db:Status-Status}' docker.io") == "config-files"

@@ -104,11 +104,21 @@ def test_key_of_somebody_else():
     assert run.changed == []
 
 
+def test_toolkit_that_cannot_be_had():
+    """A lab that wants no GPU works even so."""
+    run = play(ENGINE, engine_nvidia_key="http://127.0.0.1:1/gpgkey")
+    assert (run.rc, run.changed) == (0, [])
+    assert "GPUs are left alone, since the NVIDIA Container Toolkit cannot be installed on this host" in run.out
+    assert play(ENGINE, ONE, engine_nvidia_key="http://127.0.0.1:1/gpgkey", engine_nvidia=True).rc != 0
+
+
 def test_toolkit():
     """No container ends for it: where one runs, the engine only reads its settings anew. From its next start on it knows CDI.
 
-    On the other server somebody began, and got no further than the vendor's list, without its key.
+    On the other server somebody began, and got no further than the vendor's list, without its key. On this one the vendor is known already, under another name.
     """
+    known = "deb [signed-by=/srv/vendor/gpgkey.asc] http://127.0.0.1:8000/stable/deb/$(ARCH) /"
+    SERVER.check_output(f"cp /srv/vendor/gpgkey /srv/vendor/gpgkey.asc; echo '{known}' > /etc/apt/sources.list.d/somebody.list")
     OLD.check_output("echo 'deb [signed-by=/etc/none] http://127.0.0.1:8000/stable/deb/$(ARCH) /' > /etc/apt/sources.list.d/nvidia-container-toolkit.list")
     before, lab = started(), container()["State"]["StartedAt"]
     run = play(ENGINE)
@@ -119,6 +129,7 @@ def test_toolkit():
     assert "containers run on this host, and would end with the engine" in run.out
     assert json.loads(SERVER.file("/etc/docker/daemon.json").content_string)["features"] == {"cdi": True}
     assert "features" not in json.loads(OLD.file("/etc/docker/daemon.json").content_string)
+    assert not SERVER.file("/etc/apt/sources.list.d/nvidia-container-toolkit.list").exists
     assert play(ENGINE).changed == []
 
 
@@ -164,14 +175,16 @@ def test_framework_that_sees_none():
 
 
 def test_another_driver():
-    """The engine's specification is made anew; until then the other ways are used for new labs."""
+    """The engine's specification is made anew, where it is; until then the other ways are used for new labs."""
+    SERVER.check_output("mkdir -p /run/cdi && mv /etc/cdi/nvidia.yaml /run/cdi/")
     SERVER.check_output("echo 580.65.06 > /usr/lib/nvidia/driver")
     assert play(ENGINE).changed == ["Write down what a container needs for each GPU"]
-    assert "580.65.06" in SERVER.file("/etc/cdi/nvidia.yaml").content_string
+    assert "580.65.06" in SERVER.file("/run/cdi/nvidia.yaml").content_string
+    assert play(ENGINE).changed == []
 
 
 def test_by_device_request(unchanged):
-    SERVER.check_output("rm /etc/cdi/nvidia.yaml")
+    SERVER.check_output("rm /run/cdi/nvidia.yaml")
     assert MAKE in converge(ONE).changed
     assert container()["HostConfig"]["DeviceRequests"][0]["DeviceIDs"] == [FIRST, SECOND]
     assert seen() == [FIRST, SECOND]

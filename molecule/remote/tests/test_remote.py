@@ -1,11 +1,13 @@
 """From bare servers to labs over SSH, whatever is cut off on the way; and what is said of those that cannot work."""
 
+import io
 import json
 import os
 import pathlib
 import re
 import signal
 import subprocess
+import tarfile
 import time
 
 import pytest
@@ -80,15 +82,65 @@ def report(out: str) -> dict:
     return {lab: (*row[1:], next((line.partition(": ")[2] for line in lines if line.startswith(f"{lab}: ")), "")) for lab, row in rows.items()}
 
 
-# The servers are bare. What is cut off in the midst of a phase is brought to its end by a later run.
+def foreign_archive() -> str:
+    """As docker save writes it, of an image for another processor."""
+    path = STATE / "foreign.tar"
+    with tarfile.open(path, "w") as archive:
+        for name, content in {"manifest.json": [{"Config": "0f.json", "RepoTags": ["foreign:1"]}], "0f.json": {"architecture": "s390x"}}.items():
+            member = tarfile.TarInfo(name)
+            text = json.dumps(content).encode()
+            member.size = len(text)
+            archive.addfile(member, io.BytesIO(text))
+    return str(path)
+
+
+# The servers are bare, and stay so.
+
+
+@pytest.mark.parametrize(
+    ("limit", "variables", "sentence"),
+    [
+        (INNER, {"image_disk_space": "100 TB"}, "needs about 100.00 TB, but /var/lib/docker on this host has"),
+        (INNER, {"lab_gpus": 1}, "wants GPUs, but this host has none"),
+        (INNER, {"image_archive": foreign_archive()}, "for processors of type s390x, but this host has type"),
+        (f"{OUTER},{SECOND}", {"lab_name": "same"}, f"lab_name same is that of {SECOND} on the same machine, too"),
+        (f"{OUTER},{SECOND}", {"lab_port": 28888}, f"lab_port 28888 is that of {OUTER} on the same machine, too"),
+    ],
+)
+def test_what_can_never_work_is_refused_before_anything_comes(limit, variables, sentence):
+    run = site("--limit", limit, **variables)
+    assert sentence in run.out
+    assert (run.rc, run.changed) == (2, [])
+
+
+def test_another_lab_of_the_machine_does_what_the_first_cannot():
+    user = "{{ 'guest' if inventory_hostname == '%s' else 'admin' }}" % OUTER
+    run = site("--check", "--limit", f"{OUTER},{SECOND}", ansible_user=user)
+    assert re.findall(r"engine/tasks/install.yml for (.*)", run.out) == [SECOND]
+
+
+def test_nobody_waits_for_an_engine_that_does_not_come():
+    server(OUTER).check_output(
+        "mv /usr/bin/dpkg /usr/bin/dpkg.away && printf '#!/bin/sh\\necho Broken. >&2; exit 2\\n' > /usr/bin/dpkg && chmod +x /usr/bin/dpkg"
+    )
+    run = site("--limit", f"{OUTER},{SECOND}")
+    server(OUTER).check_output("mv /usr/bin/dpkg.away /usr/bin/dpkg")
+    rows = report(run.out)
+    assert rows[SECOND][-1].startswith(f"No engine came to this host: {OUTER} was to bring it")
+    assert rows[OUTER][-1] == "Broken."
+
+
+# What is cut off in the midst of a phase is brought to its end by a later run.
 
 
 def test_power_fails_while_the_engine_is_installed():
     def accident(run):
+        # That comes first.
+        assert wait_until(lambda: server(OUTER).run("test -e /usr/bin/containerd").rc == 0)
         power_off(OUTER)
         kill_ansible(run)
 
-    site_until("Install the distribution's Docker", 8, accident, "--limit", f"{OUTER},{SECOND}")
+    site_until("Install the distribution's Docker", 0, accident, "--limit", f"{OUTER},{SECOND}")
     power_on(OUTER)
     assert server(OUTER).run("docker version").rc != 0
 
@@ -99,7 +151,7 @@ def test_ansible_is_killed_while_the_archive_is_sent():
     # Once on a machine, for both of its labs.
     assert re.findall(r"engine/tasks/install.yml for (.*)", out) == [OUTER]
     assert re.findall(r"image/tasks/archive.yml for (.*)", out) == [OUTER]
-    part = server(OUTER).check_output("find /var/lib/mlenv-* -name '*.part'")
+    part = server(OUTER).check_output("find /var/lib/docker/mlenv-* -name '*.part'")
     assert server(OUTER).file(part).size > 0
 
 
@@ -172,6 +224,37 @@ def test_fewer_at_a_time(options):
     run = site("--limit", f"{OUTER},{SECOND},{INNER}", *options)
     assert (run.rc, run.changed) == (0, [])
     assert set(report(run.out)) >= set(LABS)
+
+
+def test_labs_that_fail_stop_no_other():
+    """Neither when they come first, nor when they are all that there is."""
+    run = site("--limit", f"{SMALL},molecule-remote-gone,{OUTER}", fleet_serial=1)
+    assert run.rc != 0
+    assert {lab: row[1] for lab, row in report(run.out).items()} == {SMALL: "failed", "molecule-remote-gone": "unreachable", OUTER: "up"}
+    run = site("--limit", f"{SMALL},molecule-remote-gone")
+    assert run.rc != 0
+    assert set(report(run.out)) == {SMALL, "molecule-remote-gone"}
+
+
+def test_sudo_with_a_password():
+    server(OUTER).check_output("echo guest:correct-horse | chpasswd; echo 'guest ALL=(ALL) ALL' > /etc/sudoers.d/guest")
+    run = site("--limit", OUTER, ansible_user="guest", ansible_become_password="correct-horse", lab_owner="admin")
+    assert (run.rc, run.changed) == (0, [])
+
+
+def test_python_of_another_origin_gives_way_to_the_distribution_s():
+    """Ansible takes the newest, which knows nothing of the distribution's libraries."""
+    newest = "/usr/local/bin/python3.13"
+    server(OUTER).check_output(f"printf '#!/bin/sh\nexec /usr/bin/python3 -S \"$@\"\n' > {newest} && chmod +x {newest}")
+    run = site("--limit", OUTER)
+    server(OUTER).check_output(f"rm {newest}")
+    assert (run.rc, run.changed) == (0, [])
+
+
+def test_key_that_changed_gets_a_sentence():
+    run = site("--limit", SMALL, ansible_ssh_extra_args=f"-o HostKeyAlias={INNER} -o ControlPath=none")
+    assert "This host shows another key than it did before" in run.out
+    assert run.rc != 0
 
 
 def test_without_pipelining(monkeypatch):

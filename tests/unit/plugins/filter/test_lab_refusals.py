@@ -356,3 +356,44 @@ def test_a_lab_that_shall_not_run_needs_its_name_and_an_engine_alone(state):
 
 def test_all_sentences_come_at_once():
     assert len(said({"port": 0, "umask": "x", "memory": "lots"})) == 3
+
+
+# -- A host that is still bare ------------------------------------------------------------------------------------
+
+GPU = {"index": "0", "uuid": "GPU-0", "name": "NVIDIA A10", "compute": "8.6"}
+BARE = {"state": "bare", "name": "lab", "port": "28888", "bind_address": "127.0.0.1", "image": "r.example.com/pytorch-notebook:cuda13-2026-11-16"}
+NEIGHBOUR = {"host": "other", "state": "started", "name": "other", "port": 28889, "address": "127.0.0.1", "gpus": "auto", "exclusive": False}
+
+
+def said_early(gpus="auto", toolkit=True, neighbour=(), **host):
+    play = [{**NEIGHBOUR, **WANTED["gpus"], "port": 28888}, {**NEIGHBOUR, **dict(neighbour)}]
+    wanted = {**BARE, "toolkit": toolkit, "gpus": {**WANTED["gpus"], "gpus": gpus}, "gpu_play": play, "neighbours": play}
+    seen = {**_gpus.NONE, **_gpus.UNSEEN, "card": True, "driver": "580.65.06", "devices": [GPU], **host}
+    return refusals(wanted, {**LOOK, "engine": {**ENGINE, "available": False, "reason": "None."}, "requests": False, "gpus": seen})
+
+
+def test_bare_host_that_can_get_all_that_it_lacks():
+    assert said_early() == said_early(gpus=1) == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "sentence"),
+    [
+        ({"gpus": 2}, "lab_gpus asks for 2 GPUs, but this host has 1 GPU"),
+        ({"gpus": ["7"]}, "lab_gpus names GPU 7"),
+        ({"gpus": 1, **_gpus.NONE}, "wants GPUs, but this host has none"),
+        ({"driver": "570.133.20"}, "needs NVIDIA's driver 580.65.06 or later, but this host has 570.133.20"),
+        ({"gpus": 1, "toolkit": False}, "the NVIDIA Container Toolkit is not set up"),
+        ({"neighbour": {"name": "lab"}}, "lab_name lab is that of other on the same machine, too"),
+        ({"neighbour": {"port": 28888}}, "lab_port 28888 is that of other on the same machine, too"),
+        ({"neighbour": {"port": 28888, "address": "0.0.0.0"}}, "lab_port 28888 is that of other"),
+    ],
+)
+def test_what_a_bare_host_will_never_have(asked, sentence):
+    [found] = said_early(**asked)
+    assert sentence in found
+
+
+@pytest.mark.parametrize("neighbour", [{"port": 28888, "address": "127.0.0.2"}, {"name": "lab", "state": "absent"}])
+def test_neighbours_that_are_not_in_the_way(neighbour):
+    assert said_early(neighbour=neighbour) == []

@@ -252,6 +252,35 @@ def test_podman_knows_cdi_alone(tmp_path, version, ways):
     assert _gpus.find_ways(engine, {"driver": "", "devices": [A10]})["ways"] == ways
 
 
+def test_cdi_of_which_two_places_have_one(tmp_path, specs):
+    """The last one wins, and is the one to write over."""
+    (specs / "nvidia.yaml").write_text(YAML)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/nvidia.yaml").write_text(YAML.replace("570.133.20", "550.54.14"))
+    found = _gpus.find_ways({**ENGINE, "cdi_dirs": [str(specs), str(tmp_path / "run")]}, {"driver": "570.133.20", "devices": [A10, T4]})
+    assert (found["ways"], found["cdi_stale"], found["cdi_path"]) == ([], True, str(tmp_path / "run/nvidia.yaml"))
+
+
+def test_cdi_of_wsl2_has_all_or_none(specs):
+    (specs / "nvidia.json").write_text('{"kind": "nvidia.com/gpu", "devices": [{"name": "all"}]}')
+    found = _gpus.find_ways({**ENGINE, "cdi_dirs": [str(specs)]}, {"driver": "570.133.20", "devices": [A10, T4]})
+    assert (found["ways"], found["cdi_stale"]) == (["cdi"], False)
+
+
+@pytest.mark.parametrize(
+    ("there", "runtimes", "whole"),
+    [
+        (["nvidia-ctk", "nvidia-container-runtime-hook"], ["runc"], True),
+        (["nvidia-ctk"], ["runc"], False),
+        (["nvidia-ctk"], ["nvidia", "runc"], True),  # it does without
+        ([], ["runc"], False),
+    ],
+)
+def test_half_a_toolkit_is_none(programs, there, runtimes, whole):
+    programs("nvidia-smi", *there)
+    assert bool(_gpus.look_at_host(Smi(), {**ENGINE, "runtimes": runtimes})["toolkit"]) is whole
+
+
 def test_cdi_that_the_engine_does_not_know(specs):
     (specs / "nvidia.yaml").write_text(YAML)
     assert _gpus.find_ways(ENGINE, {"driver": "570.133.20", "devices": [A10]})["ways"] == []

@@ -65,6 +65,23 @@ def test_bridge_of_a_network(network, bridge):
     assert _look.read_bridge(network) == bridge
 
 
+def test_paused_containers_count():
+    assert _look.read_engine({"ServerVersion": "26.1.5", "ContainersRunning": 1, "ContainersPaused": 2})["containers"] == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "root"),
+    [("", "/var"), ('{"data-root": "{there}"}', "{there}"), ('{"data-root": "{there}/not/yet"}', "{there}"), ("{,}", "/var"), ("[]", "/var")],
+)
+def test_where_an_engine_will_be(tmp_path, settings, root):
+    """There is room where the nearest directory is."""
+    file = tmp_path / "daemon.json"
+    file.write_text(settings.replace("{there}", str(tmp_path)))
+    found = _look.find_place("docker", str(file))
+    assert found["root_dir"].startswith(root.replace("{there}", str(tmp_path)))
+    assert os.path.isdir(found["root_dir"]) and found["free"] > 0 and found["architecture"]
+
+
 def test_container_made_by_the_role():
     found = _look.read_container(
         container(

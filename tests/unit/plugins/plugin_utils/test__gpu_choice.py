@@ -138,25 +138,17 @@ def test_who_has_what_it_wants_keeps_it(asked):
     assert share_out(labs, {**GPUS, "holders": [one for one in holders if one["gpus"]]}) == {one["name"]: first[one["name"]] for one in labs}
 
 
-ROWS = [
-    ["a", "ssh", "gpu1", "started", "a", 1, False],
-    ["b", "ssh", "gpu1", "started", "b", 1, "yes"],
-    ["c", "ssh", "gpu2", "started", "c", "all", False],
-    ["d", "ssh", "gpu1", "absent", "d", "all", True],
-    ["gpu1", "", "", "started", "e", "auto", False],
-]
+def row(name, gpus, exclusive=False, state="started"):
+    return {**lab(name, gpus, exclusive), "state": state}
+
+
+ROWS = [row("a", 1), row("b", 1, True), row("d", "all", True, state="absent"), row("e", "auto")]
 
 
 def test_labs_of_one_machine_in_one_play():
     assert indices(choose(lab("a", 1), ROWS, LOOK)) == ["0"]
     assert indices(choose(lab("b", 1, True), ROWS, LOOK)) == ["1"]
-    assert indices(choose({**lab("e", "auto"), "host": "gpu1"}, ROWS, LOOK)) == ["0", "2"]
-    assert indices(choose(lab("c", "all"), ROWS, LOOK)) == ["0", "1", "2"]
-
-
-def test_local_labs_are_on_one_machine():
-    rows = [["a", "local", "", "started", "a", 1, True], ["b", "local", "", "started", "b", 1, True]]
-    assert [indices(choose(lab(name, 1, True), rows, LOOK)) for name in "ab"] == [["0"], ["1"]]
+    assert indices(choose(lab("e", "auto"), ROWS, LOOK)) == ["0", "2"]
 
 
 def test_a_lab_that_is_described_twice_is_itself():
@@ -173,6 +165,12 @@ def test_by_cdi():
         {"driver": "cdi", "count": 0, "capabilities": [], "device_ids": ["nvidia.com/gpu=0", "nvidia.com/gpu=1", "nvidia.com/gpu=GPU-2"]}
     ]
     assert (choice["runtime"], choice["env"]) == ("", {})
+
+
+def test_by_cdi_that_has_all_or_none():
+    assert choose(lab(gpus="all"), [], look(cdi=["all"]))["device_requests"][0]["device_ids"] == ["nvidia.com/gpu=all"]
+    with pytest.raises(Refused, match="has them all or none: set lab_gpus to all, or none"):
+        choose(lab(gpus=1), [], look(cdi=["all"]))
 
 
 def test_by_device_request():
