@@ -9,6 +9,7 @@ asked of the host (owner, paths, port), then ``Look``, which asks it all in the 
 
 from __future__ import annotations
 
+import datetime
 import errno
 import hashlib
 import http.client
@@ -74,10 +75,16 @@ CONFIG_MOUNT = "/etc/mlenv"
 LABEL = "mlenv.jupyter."
 CERTIFICATE = "server.pem"  # with its private key
 SERVER_CONFIG = ("jupyter_server_config.json", "jupyter_server_config.py")
+PRIVATE_FILES = ("token", *SERVER_CONFIG, "ca-certificates.crt", "passwd", "group", CERTIFICATE)
+# What else is ours beside them.
+WHEELS = "wheels"
+
+# By then a server answers, or never will; and an answer that takes so long is none. In seconds.
+STARTED, PATIENCE = 60, 20
 
 NO_ENGINE = {
     **{"available": False, "reason": "", "kind": "", "version": "", "runtimes": [], "default_runtime": "", "cdi_dirs": [], "limits": []},
-    **{"architecture": "", "containers": 0, "live_restore": False, "root_dir": "", "free": -1, "rootless": False, "socket": ""},
+    **{"architecture": "", "cpus": 0, "containers": 0, "live_restore": False, "root_dir": "", "free": -1, "rootless": False, "socket": ""},
 }
 
 # Where distributions keep what the host itself trusts.
@@ -102,6 +109,7 @@ def read_engine(info: dict) -> dict:
         "default_runtime": info.get("DefaultRuntime", ""),
         "cdi_dirs": info.get("CDISpecDirs") or [],
         "architecture": info.get("Architecture", ""),
+        "cpus": info.get("NCPU", 0),
         "containers": info.get("ContainersRunning", 0),
         "live_restore": info.get("LiveRestoreEnabled", False),
         "root_dir": info.get("DockerRootDir", ""),
@@ -120,6 +128,7 @@ def _read_podman(info: dict) -> dict:
         "version": info["version"]["Version"],
         "cdi_dirs": list(_gpus.CDI_DIRS),
         "architecture": host.get("arch", ""),
+        "cpus": host.get("cpus", 0),
         "containers": (store.get("containerStore") or {}).get("running", 0),
         "live_restore": True,
         "root_dir": store.get("graphRoot", ""),
@@ -162,7 +171,7 @@ def read_container(container: Container) -> dict:
         "running": container.state == "running",
         "health": (state.get("Health") or {}).get("Status", "none"),
         "restarts": raw.get("RestartCount", 0),
-        "started_at": state.get("StartedAt", ""),
+        "started_at": container.started_at,
         "exit_code": state.get("ExitCode", 0),
         "managed": LABEL + "spec" in labels,
         "jupyter": "NB_USER" in container.env,
@@ -180,6 +189,15 @@ def read_container(container: Container) -> dict:
         "gpu_way": _gpus.read_handover(raw),
         "mounts": {path: mount.get("Name") or mount.get("Source", "") for path, mount in sorted(mounts.items())},
     }
+
+
+def seconds_since(moment: str) -> float:
+    """How long ago that was. Engines write it to the nanosecond, which Python does not read."""
+    found = re.match(r"(\d+-\d+-\d+T\d+:\d+:\d+)(?:\.\d+)?(Z|[+-]\d+:\d+)$", moment)
+    if not found:
+        return 0.0
+    then = datetime.datetime.fromisoformat(found[1] + found[2].replace("Z", "+00:00"))
+    return (datetime.datetime.now(datetime.timezone.utc) - then).total_seconds()
 
 
 def read_lost_mounts(mountinfo: str) -> list:
@@ -242,6 +260,14 @@ def is_loopback(address: str) -> bool:
     return address.startswith("127.") or address == "::1"
 
 
+def find_user(who: str | int) -> pwd.struct_passwd:
+    """Raises KeyError, with the name or number, if there is no such user."""
+    try:
+        return pwd.getpwnam(who) if isinstance(who, str) else pwd.getpwuid(who)
+    except KeyError:
+        raise KeyError(who) from None
+
+
 def find_owner(name: str) -> dict:
     """The host user to whom the lab belongs: the one named, else who connected, before any become.
 
@@ -250,9 +276,9 @@ def find_owner(name: str) -> dict:
     Raises KeyError if there is no such user.
     """
     if name:
-        entry = pwd.getpwnam(name)
+        entry = find_user(name)
     elif os.environ.get("SUDO_UID", "").isdigit():
-        entry = pwd.getpwuid(int(os.environ["SUDO_UID"]))
+        entry = find_user(int(os.environ["SUDO_UID"]))
     else:
         entry = pwd.getpwuid(os.getuid())
     root = entry.pw_uid == 0
@@ -267,9 +293,13 @@ def find_owner(name: str) -> dict:
 
 
 def find_path(path: str, home: str) -> dict:
-    """A path of the host, ~ being the owner's home: path, type (absent, directory, file, other), uid, gid, mode."""
-    if path == "~" or path.startswith("~/"):
-        path = home + path[1:]
+    """A path of the host, ~ being the owner's home: path, type (absent, directory, file, other), uid, gid, mode.
+
+    Raises KeyError if it begins with the home of a user that there is not.
+    """
+    if path.startswith("~"):
+        user, slash, rest = path[1:].partition("/")
+        path = (find_user(user).pw_dir if user else home) + slash + rest
     found = {"path": path, "type": "absent", "uid": None, "gid": None, "mode": ""}
     try:
         status = os.stat(path)
@@ -320,6 +350,14 @@ def read_pair(path: str) -> dict:
     except (OSError, ssl.SSLError):
         return {"certificate": "", "pair": False}
     return {"certificate": "\n".join(blocks), "pair": True}
+
+
+def list_names(path: str) -> list:
+    """Names of what is in a directory, none if there is none or it may not be read."""
+    try:
+        return sorted(os.listdir(path))
+    except OSError:
+        return []
 
 
 def _content(path: str) -> bytes:
@@ -411,7 +449,7 @@ def look_at(params: dict, run_command) -> dict:
     try:
         facts = look.gather()
     except KeyError as trouble:
-        return {"msg": f"There is no user {params['owner'] or trouble} on this host: name one that exists as the owner of the lab."}
+        return {"msg": f"There is no user {trouble.args[0]} on this host: name one that exists as the owner of the lab, and in its paths."}
     except EngineError as trouble:
         return {"msg": str(trouble)}
     facts["changed"] = False
@@ -432,8 +470,8 @@ def why_not_ready(params: dict, facts: dict) -> str:
         return facts["engine"]["reason"]
     if not container["exists"]:
         return f"{lab} has no container: run role mlenv.jupyter.lab."
-    if not container["running"] or container["restarts"]:
-        what = f"state {container['state']}, exit code {container['exit_code']}, {container['restarts']} restarts"
+    if not container["running"] or facts["restarted"]:
+        what = f"state {container['state']}, exit code {container['exit_code']}, {facts['restarted'] or container['restarts']} restarts"
         return f"{lab} does not stay up ({what}): {end}"
     if facts["status"] in (401, 403):
         return f"{lab} runs at {facts['url']}, but does not accept its own token: restart it (lab_state: restarted)."
@@ -470,9 +508,11 @@ class Look:
         facts["gpus"] = {**_gpus.NONE, **_gpus.UNSEEN}
         if self.params["gpus"] and (self.params["docker_host"] or "unix:").startswith("unix:"):  # else the engine is on another host
             facts["gpus"].update(_gpus.look_at_host(self.engine.run_command, facts["engine"]))
-        facts.update(ready=False, status=0, url="", port_holder="", python="", packages={}, lost_mounts=[])
+        facts.update(ready=False, status=0, url="", port_holder="", python="", packages={}, lost_mounts=[], restarted=0, hung=False)
         if facts["engine"]["available"]:
             self._ask_engine(facts)
+        if facts["config_dir"]:
+            facts["config_dir"]["ours"] = "token" in facts["config_dir"]["names"] or self._mounts(facts)
         return facts
 
     def _engine(self) -> dict:
@@ -527,13 +567,18 @@ class Look:
         if not self.params["config_dir"]:
             return None
         found = find_path(self.params["config_dir"], home)
-        files = ("token", *SERVER_CONFIG, "ca-certificates.crt", "passwd", "group", CERTIFICATE)
-        found["files"] = {name: find_file(os.path.join(found["path"], name)) for name in files}
+        found["names"] = list_names(found["path"])
+        found["strangers"] = [name for name in found["names"] if name not in (*PRIVATE_FILES, WHEELS)]
+        found["files"] = {name: find_file(os.path.join(found["path"], name)) for name in PRIVATE_FILES}
         found["files"]["token"].pop("sha256")
         found["files"][CERTIFICATE].update(read_pair(os.path.join(found["path"], CERTIFICATE)))
         if self.params["token"]:
             found["files"]["token"]["matches"] = _content(os.path.join(found["path"], "token")) == self.params["token"].encode()
         return found
+
+    def _mounts(self, facts: dict) -> bool:
+        """Whether the lab that is there has that private directory."""
+        return facts["container"]["managed"] and facts["container"]["mounts"].get(CONFIG_MOUNT) == facts["config_dir"]["path"]
 
     def _ca_bundle(self) -> dict:
         """The host's own CA bundle, and the SHA-256 of it with the wanted certificates behind it."""
@@ -621,7 +666,7 @@ class Look:
                 f"Lab {container.name} answers the network on {server['address']} port {server['port']} without TLS: "
                 "its token, and all that is done with it, travels in clear."
             ]
-        deadline = time.monotonic() + self.params["wait"]
+        deadline, first = time.monotonic() + self.params["wait"], container.raw.get("RestartCount", 0)
         while True:
             token = self._token(container)
             answers = [ask_server(server, token)]
@@ -630,16 +675,22 @@ class Look:
                     time.sleep(0.5)  # api answers once just before a server that cannot write its files dies
                 answers.append(ask_server(server, token))
             again = self.engine.inspect(container.name)
-            steady = again is not None and again.state == "running" and again.raw.get("RestartCount") == container.raw.get("RestartCount")
+            steady = again is not None and again.state == "running" and again.started_at == container.started_at
             facts["status"] = answers[-1]["status"]
             facts["ready"] = steady and [answer["status"] for answer in answers] == [200, 200]
-            if again is not None:
-                facts["container"] = read_container(again)
-            restarts = facts["container"].get("restarts", 0)
-            lost = again is None or again.state in ("exited", "dead") or restarts - container.raw.get("RestartCount", 0) >= 3
-            if facts["ready"] or lost or time.monotonic() > deadline:
+            if again is None:
                 return
+            # Compare with what it is now: one that crashed once may be steady from here on.
+            facts["container"], container = read_container(again), again
+            facts["restarted"] = again.raw.get("RestartCount", 0) - first
+            lost = again.state in ("exited", "dead") or facts["restarted"] >= 3
+            if facts["ready"] or lost or time.monotonic() > deadline:
+                break
             time.sleep(0.25)
+        if not self.params["wait"] and facts["status"] == 0 and seconds_since(container.started_at) > STARTED:
+            # A server may only be busy, and a restart ends its kernels: so ask once more, and wait for longer.
+            facts["status"] = ask_server(server, token, PATIENCE)["status"]
+            facts["hung"] = facts["status"] == 0
 
     def bridges(self) -> list:
         """The host's names of the networks that the lab joins, those that are there already."""

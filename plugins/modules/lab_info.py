@@ -216,12 +216,13 @@ EXAMPLES = r"""
 RETURN = r"""
 engine:
   description:
-    - Whether an engine answers, why not, its version, runtimes and processor, where it keeps its data, and how many bytes are free there (V(-1) is unknown).
+    - Whether an engine answers, why not, its version, runtimes, processor and number of CPUs, where it keeps its data, and how many bytes are free
+      there (V(-1) is unknown).
     - How many containers run, whether they would outlive the engine (C(live_restore)), and where it reads CDI specifications, if it does.
   returned: always
   type: dict
   sample: {available: true, reason: "", version: "26.1.5", runtimes: [runc], default_runtime: runc, cdi_dirs: [/etc/cdi, /var/run/cdi],
-    architecture: x86_64, containers: 1, live_restore: false, root_dir: /var/lib/docker, free: 68719476736}
+    architecture: x86_64, cpus: 8, containers: 1, live_restore: false, root_dir: /var/lib/docker, free: 68719476736}
 gpus:
   description:
     - Of the host, C(driver) is the version of NVIDIA's driver, C(devices) what it drives, C(trouble) why it does not answer, C(card) whether
@@ -300,6 +301,7 @@ work_dir:
 config_dir:
   description:
     - The same of the lab's private directory and of each file in it. No content, and no hash of the token.
+    - C(names) is all that is in it, C(strangers) what of it no lab needs, and C(ours) whether it was made for one.
     - C(server.pem) also has C(certificate), the PEM text of the certificate alone, and C(pair), whether the key in it is that of the certificate.
   returned: always
   type: dict
@@ -348,6 +350,16 @@ ready:
   description: Whether a person can work in the lab. C(api/status) answered 200 twice, with no restart in between, and it sees the GPUs that it was given.
   returned: always
   type: bool
+restarted:
+  description: How often the container began anew by itself while it was looked at.
+  returned: always
+  type: int
+  version_added: 0.2.0
+hung:
+  description: Whether the server does not answer at all, well after its start and asked patiently. Not told with O(wait).
+  returned: always
+  type: bool
+  version_added: 0.2.0
 url:
   description: Address of the page, without the token.
   returned: always
