@@ -8,6 +8,9 @@ VENV := $(CURDIR)/.venv
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_HOME := $(CURDIR)/.ansible
 export PATH := $(VENV)/bin:$(PATH)
+ifneq ($(words $(CURDIR)),1)
+$(error Make takes the spaces in "$(CURDIR)" for the end of a path: move this checkout to a path without any)
+endif
 
 .PHONY: help
 help: ## Show this list
@@ -24,8 +27,8 @@ setup: .ansible/.ready ## Ansible and the collections that we depend on, inside 
 	$(VENV)/bin/python scripts/link_collections.py .ansible/collections
 	touch $@
 
-# An engine that does not answer this user must be installed, started or asked by root.
-BECOME = $(shell [ "$$(id -u)" = 0 ] || docker info >/dev/null 2>&1 || \
+# An engine that does not answer this user must be installed, started or asked by root, and the first image is made by root.
+BECOME = $(shell [ "$$(id -u)" = 0 ] || docker image ls --quiet --filter 'reference=mlenv/jupyter-*' 2>/dev/null | grep -q . || \
 	{ sudo -n true 2>/dev/null && echo --become; } || echo --become --ask-become-pass)
 PLAY = $(VENV)/bin/ansible-playbook --inventory inventory/workstation.yml $(BECOME)
 

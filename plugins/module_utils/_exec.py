@@ -70,6 +70,10 @@ class Container:
         return self.raw["State"]["Status"]
 
     @property
+    def started_at(self) -> str:
+        return self.raw["State"].get("StartedAt", "")
+
+    @property
     def exit_code(self) -> int:
         return self.raw["State"].get("ExitCode", 0)
 

@@ -79,11 +79,17 @@ LABEL = "mlenv.jupyter."
 CERTIFICATE = "server.pem"  # with its private key
 SECRET_CONFIG = "jupyter_server_config.py"
 SERVER_CONFIG = ("jupyter_server_config.json", SECRET_CONFIG)
+PRIVATE_FILES = ("token", *SERVER_CONFIG, "ca-certificates.crt", "passwd", "group", CERTIFICATE)
+# What else is ours beside them.
+WHEELS = "wheels"
 SHORTEST_TOKEN = 12
+
+# By then a server answers, or never will; and an answer that takes so long is none. In seconds.
+STARTED, PATIENCE = 60, 20
 
 NO_ENGINE = {
     **{"available": False, "daemon": "", "reason": "", "kind": "", "version": "", "runtimes": [], "default_runtime": "", "cdi_dirs": [], "limits": []},
-    **{"architecture": "", "containers": 0, "live_restore": False, "root_dir": "", "free": -1, "rootless": False, "socket": ""},
+    **{"architecture": "", "cpus": 0, "containers": 0, "live_restore": False, "root_dir": "", "free": -1, "rootless": False, "socket": ""},
 }
 
 # Where distributions keep what the host itself trusts.
@@ -108,6 +114,7 @@ def read_engine(info: dict) -> dict:
         "default_runtime": info.get("DefaultRuntime", ""),
         "cdi_dirs": info.get("CDISpecDirs") or [],
         "architecture": info.get("Architecture", ""),
+        "cpus": info.get("NCPU", 0),
         "containers": info.get("ContainersRunning", 0) + info.get("ContainersPaused", 0),
         "live_restore": info.get("LiveRestoreEnabled", False),
         "root_dir": info.get("DockerRootDir", ""),
@@ -126,6 +133,7 @@ def _read_podman(info: dict) -> dict:
         "version": info["version"]["Version"],
         "cdi_dirs": list(_gpus.CDI_DIRS),
         "architecture": host.get("arch", ""),
+        "cpus": host.get("cpus", 0),
         "containers": (store.get("containerStore") or {}).get("running", 0),
         "live_restore": True,
         "root_dir": store.get("graphRoot", ""),
@@ -168,7 +176,7 @@ def read_container(container: Container) -> dict:
         "running": container.state == "running",
         "health": (state.get("Health") or {}).get("Status", "none"),
         "restarts": raw.get("RestartCount", 0),
-        "started_at": state.get("StartedAt", ""),
+        "started_at": container.started_at,
         "exit_code": state.get("ExitCode", 0),
         "managed": LABEL + "spec" in labels,
         "jupyter": "NB_USER" in container.env,
@@ -189,8 +197,9 @@ def read_container(container: Container) -> dict:
 
 
 def read_time(text: str) -> float:
-    """A time as an engine writes it, without its fractions -> seconds since 1970."""
-    return datetime.fromisoformat(re.sub(r"[.]\d+", "", text).replace("Z", "+00:00")).timestamp()
+    """A time as an engine writes it, to the nanosecond, which Python does not read -> seconds since 1970; now, if it is none."""
+    found = re.match(r"(\d+-\d+-\d+T\d+:\d+:\d+)(?:\.\d+)?(Z|[+-]\d+:\d+)$", text)
+    return datetime.fromisoformat(found[1] + found[2].replace("Z", "+00:00")).timestamp() if found else time.time()
 
 
 def read_lost_mounts(mountinfo: str) -> list:
@@ -253,6 +262,14 @@ def is_loopback(address: str) -> bool:
     return address.startswith("127.") or address == "::1"
 
 
+def find_user(who: str | int) -> pwd.struct_passwd:
+    """Raises KeyError, with the name or number, if there is no such user."""
+    try:
+        return pwd.getpwnam(who) if isinstance(who, str) else pwd.getpwuid(who)
+    except KeyError:
+        raise KeyError(who) from None
+
+
 def find_owner(name: str) -> dict:
     """The host user to whom the lab belongs: the one named, else who connected, before any become.
 
@@ -261,9 +278,9 @@ def find_owner(name: str) -> dict:
     Raises KeyError if there is no such user.
     """
     if name:
-        entry = pwd.getpwnam(name)
+        entry = find_user(name)
     elif os.environ.get("SUDO_UID", "").isdigit():
-        entry = pwd.getpwuid(int(os.environ["SUDO_UID"]))
+        entry = find_user(int(os.environ["SUDO_UID"]))
     else:
         entry = pwd.getpwuid(os.getuid())
     root = entry.pw_uid == 0
@@ -280,10 +297,11 @@ def find_owner(name: str) -> dict:
 def find_path(path: str, home: str, follow: bool = True) -> dict:
     """A path of the host, ~ being the owner's home: path, where it leads (real), type (absent, directory, file, link, socket, other), uid, gid, mode.
 
-    A link is one that leads nowhere, or any if it is not followed.
+    A link is one that leads nowhere, or any if it is not followed. Raises KeyError if it begins with the home of a user that there is not.
     """
-    if path == "~" or path.startswith("~/"):
-        path = home + path[1:]
+    if path.startswith("~"):
+        user, slash, rest = path[1:].partition("/")
+        path = (find_user(user).pw_dir if user else home) + slash + rest
     found = {"path": path, "real": os.path.realpath(path), "type": "absent", "uid": None, "gid": None, "mode": ""}
     try:
         status = os.stat(path) if follow and os.path.exists(path) else os.lstat(path)
@@ -349,6 +367,14 @@ def read_pair(path: str) -> dict:
     except (OSError, ssl.SSLError):
         return {"certificate": "", "pair": False}
     return {"certificate": "\n".join(blocks), "pair": True}
+
+
+def list_names(path: str) -> list:
+    """Names of what is in a directory, none if there is none or it may not be read."""
+    try:
+        return sorted(os.listdir(path))
+    except OSError:
+        return []
 
 
 def _content(path: str) -> bytes:
@@ -471,7 +497,7 @@ def look_at(params: dict, run_command) -> dict:
     try:
         facts = look.gather()
     except KeyError as trouble:
-        return {"msg": f"There is no user {params['owner'] or trouble} on this host: name one that exists as the owner of the lab."}
+        return {"msg": f"There is no user {trouble.args[0]} on this host: name one that exists as the owner of the lab, and in its paths."}
     except EngineError as trouble:
         return {"msg": str(trouble)}
     facts["changed"] = False
@@ -492,8 +518,8 @@ def why_not_ready(params: dict, facts: dict) -> str:
         return facts["engine"]["reason"]
     if not container["exists"]:
         return f"{lab} has no container: run role mlenv.jupyter.lab."
-    if not container["running"] or container["restarts"]:
-        what = f"state {container['state']}, exit code {container['exit_code']}, {container['restarts']} restarts"
+    if not container["running"] or facts["restarted"]:
+        what = f"state {container['state']}, exit code {container['exit_code']}, {facts['restarted'] or container['restarts']} restarts"
         return f"{lab} does not stay up ({what}): {end}"
     if facts["open"]:
         return (
@@ -539,8 +565,11 @@ class Look:
         if self.params["gpus"] and (self.params["docker_host"] or "unix:").startswith("unix:"):  # else the engine is on another host
             facts["gpus"].update(_gpus.look_at_host(self.engine.run_command, facts["engine"]))
         facts.update(ready=False, open=False, status=0, url="", port_holder="", python="", packages={}, lost_mounts=[], unread=[])
+        facts.update(restarted=0, hung=False)
         if facts["engine"]["available"]:
             self._ask_engine(facts)
+        if facts["config_dir"]:
+            facts["config_dir"]["ours"] = "token" in facts["config_dir"]["names"] or self._mounts(facts)
         return facts
 
     def _engine(self) -> dict:
@@ -599,9 +628,11 @@ class Look:
         if not self.params["config_dir"]:
             return None
         found = find_path(self.params["config_dir"], home, follow=False)
-        paths = {name: os.path.join(found["path"], name) for name in ("token", *SERVER_CONFIG, "ca-certificates.crt", "passwd", "group", CERTIFICATE)}
+        found["names"] = list_names(found["path"])
+        found["strangers"] = [name for name in found["names"] if name not in (*PRIVATE_FILES, WHEELS)]
+        paths = {name: os.path.join(found["path"], name) for name in PRIVATE_FILES}
         found["files"] = files = {name: find_file(path) for name, path in paths.items()}
-        found["links"] = [path for path in [found["path"], *paths.values(), os.path.join(found["path"], "wheels")] if os.path.islink(path)]
+        found["links"] = [path for path in [found["path"], *paths.values(), os.path.join(found["path"], WHEELS)] if os.path.islink(path)]
         found["links"] += find_links(os.path.dirname(found["path"]), home)
         files[CERTIFICATE].update(read_pair(paths[CERTIFICATE]))
         wanted, token = self.params["token"].encode(), _private(paths["token"])
@@ -611,6 +642,10 @@ class Look:
         for name in ("token", SECRET_CONFIG):
             files[name].pop("sha256")
         return found
+
+    def _mounts(self, facts: dict) -> bool:
+        """Whether the lab that is there has that private directory."""
+        return facts["container"]["managed"] and facts["container"]["mounts"].get(CONFIG_MOUNT) == facts["config_dir"]["path"]
 
     def _ca_bundle(self) -> dict:
         """The host's own CA bundle, and the SHA-256 of it with the wanted certificates behind it."""
@@ -696,7 +731,7 @@ class Look:
                 f"Lab {container.name} answers the network on {server['address']} port {server['port']} without TLS: "
                 "its token, and all that is done with it, travels in clear."
             ]
-        deadline = time.monotonic() + self.params["wait"]
+        deadline, first = time.monotonic() + self.params["wait"], container.raw.get("RestartCount", 0)
         while True:
             token = self._token(container)
             answers = [ask_server(server, token)["status"]]
@@ -706,16 +741,22 @@ class Look:
                 answers.append(ask_server(server, token)["status"])
             stranger = ask_server(server, "")["status"] if answers == [200, 200] else 0
             again = self.engine.inspect(container.name)
-            steady = again is not None and again.state == "running" and again.raw.get("RestartCount") == container.raw.get("RestartCount")
+            steady = again is not None and again.state == "running" and again.started_at == container.started_at
             facts["status"], facts["open"] = answers[-1], stranger == 200
             facts["ready"] = steady and stranger in (401, 403)
-            if again is not None:
-                facts["container"] = read_container(again)
-            restarts = facts["container"].get("restarts", 0)
-            lost = again is None or again.state in ("exited", "dead") or restarts - container.raw.get("RestartCount", 0) >= 3
-            if facts["ready"] or facts["open"] or lost or time.monotonic() > deadline:
+            if again is None:
                 return
+            # Compare with what it is now: one that crashed once may be steady from here on.
+            facts["container"], container = read_container(again), again
+            facts["restarted"] = again.raw.get("RestartCount", 0) - first
+            lost = again.state in ("exited", "dead") or facts["restarted"] >= 3
+            if facts["ready"] or facts["open"] or lost or time.monotonic() > deadline:
+                break
             time.sleep(0.25)
+        if not self.params["wait"] and facts["status"] == 0 and time.time() - read_time(container.started_at) > STARTED:
+            # A server may only be busy, and a restart ends its kernels: so ask once more, and wait for longer.
+            facts["status"] = ask_server(server, token, PATIENCE)["status"]
+            facts["hung"] = facts["status"] == 0
 
     def bridges(self) -> list:
         """The host's names of the networks that the lab joins, those that are there already."""

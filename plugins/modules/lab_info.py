@@ -229,7 +229,8 @@ EXAMPLES = r"""
 RETURN = r"""
 engine:
   description:
-    - Whether an engine answers, why not, its version, runtimes and processor, where it keeps its data, and how many bytes are free there (V(-1) is unknown).
+    - Whether an engine answers, why not, its version, runtimes, processor and number of CPUs, where it keeps its data, and how many bytes are free
+      there (V(-1) is unknown).
     - Where none answers, C(root_dir) and C(free) are of where its data is or will be, and C(daemon) is the path of Docker's daemon, if it is there.
     - How many containers run or are paused, whether they would outlive the engine (C(live_restore)), and where it reads CDI specifications, if it does.
     - C(kind) is V(docker) or V(podman), C(limits) what the host lets it limit, and C(rootless) whether Podman runs without root.
@@ -237,7 +238,7 @@ engine:
   returned: always
   type: dict
   sample: {available: true, reason: "", kind: docker, version: "26.1.5", runtimes: [runc], default_runtime: runc, cdi_dirs: [/etc/cdi, /var/run/cdi],
-    limits: [memory, cpus, pids], rootless: false, socket: "", architecture: x86_64, containers: 1, live_restore: false,
+    limits: [memory, cpus, pids], rootless: false, socket: "", architecture: x86_64, cpus: 8, containers: 1, live_restore: false,
     root_dir: /var/lib/docker, free: 68719476736}
 gpus:
   description:
@@ -340,6 +341,7 @@ config_dir:
   description:
     - The same of the lab's private directory and of each file in it. No content, and of the token and of O(secret_config) no hash, but
       whether they are as wanted (C(matches)). C(links) are symbolic links in it or on the way to it, which are not followed.
+    - C(names) is all that is in it, C(strangers) what of it no lab needs, and C(ours) whether it was made for one.
     - C(server.pem) also has C(certificate), the PEM text of the certificate alone, and C(pair), whether the key in it is that of the certificate.
   returned: always
   type: dict
@@ -394,6 +396,16 @@ ready:
     token; and the lab sees the GPUs that it was given.
   returned: always
   type: bool
+restarted:
+  description: How often the container began anew by itself while it was looked at.
+  returned: always
+  type: int
+  version_added: 0.2.0
+hung:
+  description: Whether the server does not answer at all, well after its start and asked patiently. Not told with O(wait).
+  returned: always
+  type: bool
+  version_added: 0.2.0
 url:
   description: Address of the page, without the token.
   returned: always

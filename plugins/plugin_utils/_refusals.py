@@ -17,9 +17,13 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._look import SHORTES
 from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import may_everybody, read_networks
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _gpu_choice
 
-AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?[bkmgt]?", re.IGNORECASE)
+AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)([bkmgt]?)", re.IGNORECASE)
+LOG_SIZE = re.compile(r"[0-9]+(\.[0-9]+)?[kmgt]?b?", re.IGNORECASE)
 MAPPED = ipaddress.ip_network("::ffff:0:0/96")
 FEWEST_PIDS = 128
+LEAST_MEMORY = "64m"
+LEAST_SHM = "1m"
+VOLUME = re.compile("[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 # Where the host has its sockets, settings, disks, and engines. What is in them, and what they are in, is no lab's.
 HOSTS_OWN = ("/run", "/var/run", "/proc", "/sys", "/dev", "/var/lib/docker", "/var/lib/containerd", "/var/lib/containers")
 SOCKET = re.compile(r".*/(docker|podman|containerd|crio)\.sock")
@@ -55,7 +59,11 @@ def refusals(wanted: dict, look: dict) -> list:
     """All sentences that apply, an empty list if the lab can be had. State ``bare`` is a host on which its engine may still be missing."""
     if wanted["state"] == "bare":
         return [*about_neighbours(wanted), *about_bare_host(wanted, look)]
-    found = list(about_engine(wanted, look))
+    found = [*about_engine(wanted, look), *about_container(wanted, look["container"])]
+    if wanted["state"] != "stopped":
+        wrong = list(about_paths(look))
+        if wrong:
+            return found + wrong
     if wanted["state"] in ("started", "restarted"):
         found += [*about_values(wanted), *about_mounts(wanted, look), *about_exposure(wanted), *about_sources(wanted, look)]
         found += [*about_files(wanted), *about_image(wanted, look), *about_host(wanted, look)]
@@ -102,6 +110,39 @@ def about_engine(wanted: dict, look: dict):
         )
 
 
+def about_container(wanted: dict, container: dict):
+    """Somebody else's is neither replaced, nor stopped, nor removed."""
+    if container["exists"] and not container["managed"] and not container["jupyter"]:
+        yield f"Container {wanted['name']} exists and is no Jupyter lab: give the lab another lab_name, or remove that container."
+
+
+def about_paths(look: dict):
+    """Directories of the host. Docker makes a volume of a relative path, and takes a colon for its end."""
+    paths = {name: (look[name] or {"path": ""})["path"] for name in ("work_dir", "config_dir")}
+    for name, path in paths.items():
+        if not path.startswith("/"):
+            yield f"lab_{name} {path or '(empty)'} is no absolute path of the host: begin it with a slash, with ~/ or with ~user/."
+        elif ":" in path:
+            yield f"lab_{name} {path} holds a colon, which the engine takes for the end of a path: name another directory."
+    if paths["config_dir"] and f"{paths['work_dir']}/".startswith(f"{paths['config_dir'].rstrip('/')}/"):
+        yield f"lab_work_dir {paths['work_dir']} is in lab_config_dir, which is for the lab's secrets alone: name a directory elsewhere."
+
+
+def about_private(config_dir: dict):
+    """The private directory changes hands, so what is in it must be ours."""
+    if config_dir["type"] not in ("absent", "directory"):
+        yield f"lab_config_dir {config_dir['path']} is a {config_dir['type']}, not a directory: name another, or move that out of the way."
+    elif not config_dir["ours"] and config_dir["names"]:
+        strange = (config_dir["strangers"] or config_dir["names"])[0]
+        yield f"lab_config_dir {config_dir['path']} has {strange} in it, and was not made for a lab: name a directory that is empty, or not there yet."
+
+
+def bytes_of(amount: str) -> float:
+    """What AMOUNT matches, in bytes."""
+    number, unit = AMOUNT.fullmatch(amount).groups()
+    return float(number) * 1024 ** "bkmgt".index(unit.lower() or "b")
+
+
 def about_values(wanted: dict):
     """Values that no host could make work."""
     if not 0 < int(wanted["port"]) < 65536:
@@ -117,8 +158,23 @@ def about_values(wanted: dict):
         )
     if wanted["memory"] and not AMOUNT.fullmatch(wanted["memory"]):
         yield f"lab_memory {wanted['memory']} is no amount of memory: write a number and a unit, as in 512m or 4g."
+    elif wanted["memory"] and 0 < bytes_of(wanted["memory"]) < bytes_of(LEAST_MEMORY):
+        yield f"lab_memory {wanted['memory']} is too little for a server: allow at least {LEAST_MEMORY}, with its unit, or leave it out for no limit."
     if not AMOUNT.fullmatch(wanted["shm_size"]):
         yield f"lab_shm_size {wanted['shm_size']} is no amount of memory: write a number and a unit, as in 512m or 4g."
+    elif bytes_of(wanted["shm_size"]) < bytes_of(LEAST_SHM):
+        yield f"lab_shm_size {wanted['shm_size']} is too little for a server: allow at least {LEAST_SHM}, with its unit."
+    if wanted["cpus"] and wanted["cpus"] < 0.01:
+        yield f"lab_cpus {wanted['cpus']} is no number of CPUs: use at least 0.01, or 0 for no limit."
+    if not VOLUME.fullmatch(wanted["packages_volume"]):
+        yield (
+            f"lab_packages_volume {wanted['packages_volume']} is no name for a volume: "
+            "begin with a letter or digit, and use letters, digits, dots, dashes and underscores."
+        )
+    if not LOG_SIZE.fullmatch(wanted["log_max_size"]) or not re.search("[1-9]", wanted["log_max_size"]):
+        yield f"lab_log_max_size {wanted['log_max_size']} is no size of a file: write a number and a unit, as in 10m."
+    if not re.fullmatch("0*[1-9][0-9]*", wanted["log_max_files"]):
+        yield f"lab_log_max_files {wanted['log_max_files']} is no number of files: keep at least 1."
     if int(wanted["pids"]) and int(wanted["pids"]) < FEWEST_PIDS:
         yield f"lab_pids {wanted['pids']} is too few for a server and its kernels: allow at least {FEWEST_PIDS}, or 0 for no limit."
     if wanted["read_only_image"] and wanted["sudo"]:
@@ -145,7 +201,7 @@ def about_values(wanted: dict):
             f"lab_env.NOTEBOOK_ARGS has {option}, which would open the page to others, or show its key in the log: "
             "leave it out, and use lab_token or lab_password_hash."
         )
-    names = [kernel["name"] for kernel in wanted["kernels"]]
+    names = [str(kernel["name"]) for kernel in wanted["kernels"]]
     for name in names:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.lower() == "python3":
             yield (
@@ -336,6 +392,8 @@ def about_files(wanted: dict):
 
 def about_image(wanted: dict, look: dict):
     image, reference = look["image"], wanted["image"]
+    if wanted["flavor"]:
+        yield f"Both lab_image ({reference}) and image_flavor ({wanted['flavor']}) are set: leave out one of them."
     if not reference:
         yield "No image is named: set lab_image, or image_flavor and the like, which role mlenv.jupyter.image reads."
     elif look["engine"]["available"] and not image["present"] and not wanted["check_mode"]:
@@ -346,7 +404,7 @@ def about_image(wanted: dict, look: dict):
     yield from about_packages(packages, {**wanted, "list": "lab_packages", "files": "lab_requirements or lab_constraints"})
     for kernel in wanted["kernels"]:
         where = f"kernel {kernel['name']} of lab_kernels"
-        yield from about_packages(packages.get("kernels", {}).get(kernel["name"], {}), {**kernel, "list": where, "files": f"a file of {where}"})
+        yield from about_packages(packages.get("kernels", {}).get(str(kernel["name"]), {}), {**kernel, "list": where, "files": f"a file of {where}"})
 
 
 def about_packages(packages: dict, wanted: dict):
@@ -365,12 +423,13 @@ def _place(where: str, wanted: dict) -> str:
 
 def about_host(wanted: dict, look: dict):
     """What else is on the host, in the lab's way."""
-    container, work_dir, uid = look["container"], look["work_dir"], look["owner"]["lab_uid"]
+    work_dir, uid = look["work_dir"], look["owner"]["lab_uid"]
     for limit, value in (("memory", wanted["memory"]), ("cpus", wanted["cpus"])):
         if value and look["engine"]["available"] and limit not in look["engine"]["limits"]:
             yield f"lab_{limit} is {value}, but the engine of this host cannot limit that (its cgroup controllers are not there): leave lab_{limit} out."
-    if container["exists"] and not container["managed"] and not container["jupyter"]:
-        yield f"Container {wanted['name']} exists and is no Jupyter lab: give the lab another lab_name, or remove that container."
+    if look["engine"]["kind"] == "docker" and 0 < look["engine"]["cpus"] < wanted["cpus"]:
+        yield f"lab_cpus is {wanted['cpus']}, but this host has {look['engine']['cpus']}: use as many at most, or 0 for no limit."
+    yield from about_private(look["config_dir"])
     owner = look["owner"]
     if look["engine"]["rootless"] and owner["uid"] != look["euid"]:
         yield (

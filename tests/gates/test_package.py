@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import sys
 import tarfile
 
 import pytest
@@ -48,6 +50,15 @@ def test_tarball_holds_what_it_must_and_nothing_else(tarball):
 @pytest.mark.parametrize("playbook", PLAYBOOKS)
 def test_installed_playbook_runs_by_name(installed, playbook):
     installed("ansible-playbook", "--syntax-check", "-i", "localhost,", f"mlenv.jupyter.{playbook}")
+
+
+def test_installed_playbooks_look_at_a_host(installed):
+    """With or without an engine: check mode runs to its end, and so does the table."""
+    where = "lab_name=mlenv-gate lab_port=28898 lab_work_dir=/nowhere/work lab_config_dir=/nowhere/private"
+    lab = ["-i", "localhost,", "-c", "local", "-e", f"ansible_python_interpreter={sys.executable} {where}"]
+    said = installed("ansible-playbook", *lab, "--check", "-e", "image_source=build", "mlenv.jupyter.site")
+    assert "Check mode: nothing was changed." in said
+    assert re.search(r"mlenv-gate +localhost +(absent|no engine)", installed("ansible-playbook", *lab, "mlenv.jupyter.status"))
 
 
 @pytest.mark.parametrize("kind", ["module", "role"])

@@ -1,7 +1,10 @@
 """The prediction changes nothing, and is the outcome."""
 
+import os
+import pathlib
+
 import pytest
-from helpers import STATE, Lab, converge, engine_state, files
+from helpers import HOST, STATE, Lab, converge, engine_state, files, play, wait_until
 
 LAB = Lab("molecule-check")
 PLACE = STATE / LAB.name
@@ -28,8 +31,13 @@ def fixture_wanted():
 def test_on_nothing(wanted):
     predicted = predict(**wanted)
     done = converge(**wanted)
-    assert set(predicted.changed) - set(done.changed) == {"Say what would be installed"}
-    assert {"Make the work directory", "Make the packages volume", "Make and start the container"} <= set(predicted.changed)
+    # In a directory that is not there yet, no file can be predicted.
+    in_there = {"Make a token", "Write what the server and its user are told"}
+    predicted_otherwise = {
+        "Say what would be installed": "Install the packages as the lab's user",
+        "Predict that a new one will be theirs": "Give what is not theirs on the packages volume to the lab's user",
+    }
+    assert {predicted_otherwise.get(task, task) for task in predicted.changed} == set(done.changed) - in_there
     assert LAB.opens()
 
 
@@ -42,6 +50,7 @@ def test_on_nothing(wanted):
         ({"lab_token": "a-token-of-some-length"}, ["Make a token", "Make and start the container"]),
         ({"lab_state": "stopped"}, ["Stop the container"]),
         ({"lab_state": "absent"}, ["Remove the container"]),
+        ({"lab_remove_data": True}, ["Remove the packages volume, as asked for by name", "Remove the lab's private files, as asked for by name"]),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
@@ -55,3 +64,33 @@ def test_on_a_lab(changes, expected, wanted):
 def test_without_image_or_engine(missing):
     """What will be there after the roles before this one is not there yet: check mode says what would be made."""
     assert "Say what would be made" in predict(**missing).changed
+
+
+def test_two_flavors():
+    """Each lab has the image of its own flavour, whatever else of that name the play knows."""
+    assert play(pathlib.Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], "flavors.yml"), "--check").rc == 0
+
+
+def test_container_made_by_hand(wanted):
+    """The article's command, as it stands. It is kept, and so is what is on the volume and in the work directory."""
+    work = PLACE / "work"
+    work.mkdir(parents=True, exist_ok=True)
+    by_hand = "docker run -d --name %s -p 28809:8888 -v %s:/home/jovyan/work -v %s-data:/home/jovyan/.local --user root"
+    HOST.check_output(by_hand + " -e GRANT_SUDO=yes -e CHOWN_HOME=yes -e CHOWN_HOME_OPTS=-R mlenv-test:minimal", LAB.name, str(work), LAB.name)
+    made = LAB.inspect["Id"]
+    aside = f"{LAB.name}-by-hand-{made[:12]}"
+    try:
+        assert wait_until(lambda: HOST.run("docker exec --user jovyan %s pip install --user --quiet toolz", LAB.name).rc == 0)
+        wanted.update(lab_state="started", lab_remove_data=False)
+        predicted, done = predict(**wanted), converge(**wanted)
+        again = {"Predict that it would be": "Set a container aside that was made by hand"}
+        in_there = {"Make a token", "Write what the server and its user are told"}
+        assert {again.get(task, task) for task in predicted.changed} == set(done.changed) - in_there
+        assert LAB.opens()
+        assert LAB.run("python3", "-c", "import toolz").rc == 0
+        kept = Lab(aside)
+        assert (kept.inspect["Id"], kept.state, kept.inspect["HostConfig"]["RestartPolicy"]["Name"]) == (made, "exited", "no")
+        assert f"kept as container {aside}" in done.out
+        assert predict(**wanted).changed == converge(**wanted).changed == []
+    finally:
+        HOST.run("docker rm --force %s", aside)

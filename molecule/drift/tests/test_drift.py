@@ -1,5 +1,6 @@
 """Break one thing by hand, run the role: it sees it, mends it, and has nothing to do after that."""
 
+import datetime
 import os
 import pathlib
 import shutil
@@ -37,6 +38,13 @@ def move_the_tag() -> None:
     HOST.check_output("printf 'FROM mlenv-test:minimal\\nLABEL moved=yes\\n' | docker build --quiet --tag molecule-drift:latest -")
 
 
+def hang() -> None:
+    """Only of a server that has been up for a while it is known that it hangs."""
+    since = datetime.datetime.fromisoformat(LAB.inspect["State"]["StartedAt"][:19] + "+00:00")
+    assert wait_until(lambda: datetime.datetime.now(datetime.timezone.utc) - since > datetime.timedelta(seconds=61))
+    HOST.check_output("kill -STOP %s", LAB.server_pid)
+
+
 def edit(name: str, text: str) -> None:
     path = PRIVATE / name
     path.chmod(0o600)
@@ -62,6 +70,7 @@ DRIFTS = {
     "killed": (lambda: engine("kill %s"), None),
     "removed": (lambda: engine("rm --force %s"), None),
     "paused": (lambda: engine("pause %s"), None),
+    "hanging": (hang, None),
     "tag moved": (move_the_tag, lambda: LAB.inspect["Config"]["Labels"]["moved"] == "yes"),
     "memory": (lambda: engine("update --memory 1g --memory-swap 1g %s"), None),
     "cpus": (lambda: engine("update --cpus 0.5 %s"), None),
@@ -94,6 +103,10 @@ DRIFTS = {
 }
 
 
+# Of these, check mode does not only say that something is to be done.
+PREDICTED = ["removed", "memory", "token changed", "volume of another owner", "hanging"]
+
+
 @pytest.fixture(scope="module", name="right")
 def fixture_right():
     """How things are before anybody's hands come in."""
@@ -105,8 +118,10 @@ def test_drift(drift, right):
     by_hand, holds = DRIFTS[drift]
     by_hand()
 
+    predicted = converge("--check") if drift in PREDICTED else None
     run = converge()
 
+    assert predicted is None or predicted.changed == run.changed
     assert run.changed
     assert LAB.opens()
     assert settings() == right["settings"] == (0, 0, "unless-stopped", ["molecule-drift"])

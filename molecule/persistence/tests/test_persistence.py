@@ -1,5 +1,6 @@
 """A package and a notebook outlive the container, its image, and the server."""
 
+import os
 import pathlib
 
 import pytest
@@ -71,6 +72,17 @@ def test_another_python(notebook):
     assert converge(lab_migrate=True).changed == []
 
 
+@pytest.mark.parametrize("sudo", [True, False])
+def test_another_user(sudo, notebook):
+    """Everything moves along to the home of another name, and back."""
+    assert converge(lab_user="alice", lab_sudo=sudo).changed
+    assert LAB.run("id", "-un").stdout == "alice\n"
+    assert all_there(notebook)
+    assert converge(lab_user="alice", lab_sudo=sudo).changed == []
+    assert converge().changed
+    assert all_there(notebook)
+
+
 def test_another_image(notebook):
     before = LAB.inspect["Image"]
     run = converge(lab_image="mlenv-test:scipy")
@@ -79,3 +91,14 @@ def test_another_image(notebook):
     assert LAB.run("python3", "-c", "import sklearn").rc == 0
     assert all_there(notebook)
     assert converge(lab_image="mlenv-test:scipy").changed == []
+
+
+def test_pins_of_the_article(notebook):
+    """They install beside what the image has in other versions, import, and outlive the container."""
+    pins = {"lab_image": "mlenv-test:scipy", "lab_requirements": f"{os.environ['MOLECULE_PROJECT_DIRECTORY']}/docs/examples/requirements.txt"}
+    assert "Install the packages as the lab's user" in converge(**pins).changed
+    HOST.check_output("docker rm --force %s", LAB.name)
+    assert converge(**pins).changed == ["Make and start the container"]
+    versions = LAB.run("python3", "-c", "import pandas, sklearn, matplotlib.pyplot; print(pandas.__version__, sklearn.__version__, matplotlib.__version__)")
+    assert versions.stdout == "2.0.0 1.2.0 3.7.0\n"
+    assert all_there(notebook)

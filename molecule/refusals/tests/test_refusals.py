@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 import yaml
-from helpers import STATE, Lab, engine_state, files, play
+from helpers import STATE, Lab, converge, engine_state, files, play
 
 with open(os.environ["MOLECULE_FILE"], encoding="utf-8") as file:
     CASES = yaml.safe_load(file)["provisioner"]["inventory"]["hosts"]["all"]["children"]["refused"]["hosts"]
@@ -37,3 +37,13 @@ def test_nothing_else_is_refused():
     assert lab.opens()
     assert len(lab.token) == 43
     assert lab.run("sudo", "-n", "id", "-u").stdout.strip() == "0"
+
+
+def test_switches_that_are_off():
+    """Also those that we switch on ourselves. And what looks like a number is as good as a text."""
+    lab = Lab("molecule-refusals")
+    converge(lab_env={"GRANT_SUDO": False, "CHOWN_HOME": "no"}, lab_token=123456789012, lab_base_url=2024)
+    assert lab.opens(token="123456789012")
+    assert lab.url.endswith("/2024/")
+    assert lab.run("sudo", "-n", "true").rc != 0
+    assert not [item for item in lab.inspect["Config"]["Env"] if item.startswith(("GRANT_SUDO", "CHOWN_HOME"))]

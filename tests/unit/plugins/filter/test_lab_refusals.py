@@ -19,6 +19,7 @@ WANTED = {
     "check_mode": False,
     "name": "lab",
     "image": "example.com/jupyter/minimal-notebook:2026-11-16",
+    "flavor": "",
     "port": 28888,
     "bind_address": "127.0.0.1",
     "insecure": False,
@@ -34,6 +35,9 @@ WANTED = {
     "read_only_image": False,
     "networks": [],
     "shm_size": "1g",
+    "packages_volume": "lab-data",
+    "log_max_size": "10m",
+    "log_max_files": "3",
     "umask": "",
     "token": "",
     "token_rotate": False,
@@ -55,7 +59,8 @@ WANTED = {
     "gpu_play": [],
 }
 FILES = {"mode": "files", "certificate": "c.pem", "certificate_file": "", "key": "", "key_file": ""}
-ENGINE = {"available": True, "reason": "", "kind": "docker", "socket": "", "rootless": False, "limits": ["memory", "cpus", "pids"]}
+ENGINE = {"available": True, "reason": "", "kind": "docker", "socket": "", "rootless": False, "cpus": 8, "limits": ["memory", "cpus", "pids"]}
+PRIVATE = {"path": "/home/alice/.config/mlenv/lab", "type": "absent", "ours": False, "names": [], "strangers": [], "links": []}
 LOOK = {
     "engine": ENGINE,
     "requests": True,
@@ -64,7 +69,7 @@ LOOK = {
     "image": {"present": True, "jupyter": True},
     "container": {"exists": False, "managed": False, "jupyter": False},
     "work_dir": {"path": "/home/alice/work", "type": "absent", "uid": None},
-    "config_dir": {"path": "/home/alice/.config/mlenv/lab", "links": []},
+    "config_dir": PRIVATE,
     "mounts": {},
     "networks": {},
     "address_here": True,
@@ -102,6 +107,14 @@ def test_nothing_to_refuse():
         {"memory": "512m"},
         {"memory": "1.5G"},
         {"memory": "1073741824"},
+        {"memory": "64m"},
+        {"memory": "0"},
+        {"shm_size": "1m"},
+        {"cpus": 0.01},
+        {"cpus": 8.0},
+        {"log_max_size": "1.5MB"},
+        {"log_max_files": "1"},
+        {"packages_volume": "2024"},
         {"pids": 0},
         {"pids": "128"},
         {"read_only_image": True, "sudo": False},
@@ -160,7 +173,20 @@ def test_what_works_is_not_refused(wanted):
         ({"user": "Alice"}, "lab_user Alice is no name"),
         ({"memory": "lots"}, "lab_memory lots is no amount of memory"),
         ({"memory": "-1g"}, "lab_memory -1g is no amount of memory"),
+        ({"memory": "4"}, "lab_memory 4 is too little for a server: allow at least 64m, with its unit"),
+        ({"memory": "63.9M"}, "lab_memory 63.9M is too little"),
         ({"shm_size": ""}, "lab_shm_size  is no amount of memory"),
+        ({"shm_size": "16"}, "lab_shm_size 16 is too little for a server: allow at least 1m, with its unit"),
+        ({"cpus": -1.0}, "lab_cpus -1.0 is no number of CPUs"),
+        ({"cpus": 0.001}, "lab_cpus 0.001 is no number of CPUs"),
+        ({"cpus": 8.5}, "lab_cpus is 8.5, but this host has 8"),
+        ({"packages_volume": "/srv/packages"}, "lab_packages_volume /srv/packages is no name for a volume"),
+        ({"packages_volume": "x"}, "lab_packages_volume x is no name for a volume"),
+        ({"log_max_size": "ten"}, "lab_log_max_size ten is no size of a file"),
+        ({"log_max_size": "0m"}, "lab_log_max_size 0m is no size of a file"),
+        ({"log_max_files": "0"}, "lab_log_max_files 0 is no number of files"),
+        ({"log_max_files": "-1"}, "lab_log_max_files -1 is no number of files"),
+        ({"flavor": "scipy"}, "Both lab_image (example.com/jupyter/minimal-notebook:2026-11-16) and image_flavor (scipy) are set: leave out one of them."),
         ({"pids": 5}, "lab_pids 5 is too few"),
         ({"read_only_image": True}, "lab_read_only_image is true, and lab_sudo, too"),
         ({"networks": ["host"]}, "lab_networks names host"),
@@ -222,6 +248,7 @@ def test_what_works_is_not_refused(wanted):
         ({"ca_certificates": "nothing"}, "files without a certificate"),
         ({"image": ""}, "No image is named"),
         ({"kernels": [{"name": "python3"}]}, "lab_kernels names python3, which cannot be the name of a kernel"),
+        ({"kernels": [{"name": 2024}, {"name": -1}]}, "lab_kernels names -1, which cannot be the name of a kernel"),
         ({"kernels": [{"name": "a b"}]}, "lab_kernels names a b, which cannot be the name of a kernel"),
     ],
 )
@@ -252,13 +279,16 @@ def test_value_that_cannot_work(wanted, sentence):
             {"work_dir": {"path": "/x", "real": "/var/run", "type": "directory", "uid": 1001}},
             "lab_work_dir is /x, which leads to /var/run, through which the lab would have the engine",
         ),
-        ({"config_dir": {"path": "/dev/shm/x", "links": []}}, "lab_config_dir is /dev/shm/x, through which"),
-        ({"config_dir": {"path": "/x", "links": ["/x/token"]}}, "/x/token is a link, which could lead root to any file of the host"),
+        ({"config_dir": {**PRIVATE, "path": "/dev/shm/x"}}, "lab_config_dir is /dev/shm/x, through which"),
+        ({"config_dir": {**PRIVATE, "path": "/x", "links": ["/x/token"]}}, "/x/token is a link, which could lead root to any file of the host"),
         ({"networks": {"lan": "macvlan", "data": "bridge"}}, "lab_networks names lan, a network of driver macvlan"),
         ({"address_here": False}, "lab_bind_address 127.0.0.1 is no address of this host"),
         ({"port_holder": "process nginx (pid 1)"}, "Port 28888 of 127.0.0.1 is taken by process nginx (pid 1)"),
         ({"work_dir": {"path": "/x", "type": "file", "uid": 1001}}, "lab_work_dir /x is a file, not a directory"),
         ({"work_dir": {"path": "/x", "type": "directory", "uid": 5}}, "belongs to uid 5, but the lab would write there as uid 1001"),
+        ({"config_dir": {**PRIVATE, "type": "file"}}, "lab_config_dir /home/alice/.config/mlenv/lab is a file, not a directory"),
+        ({"config_dir": {**PRIVATE, "type": "directory", "names": ["notes", "passwd"], "strangers": ["notes"]}}, "has notes in it, and was not made for a lab"),
+        ({"config_dir": {**PRIVATE, "type": "directory", "names": ["jupyter_server_config.json"]}}, "has jupyter_server_config.json in it"),
     ],
 )
 def test_host_on_which_it_cannot_work(look, sentence):
@@ -315,6 +345,9 @@ def test_host_that_cannot_keep_others_out(wanted, look, sentences):
         {"container": {"exists": True, "managed": True, "jupyter": False}},
         {"container": {"exists": True, "managed": False, "jupyter": True}},
         {"work_dir": {"path": "/x", "type": "directory", "uid": 1001}},
+        {"config_dir": {**PRIVATE, "type": "directory"}},
+        {"config_dir": {**PRIVATE, "type": "directory", "ours": True, "names": ["notes", "token"], "strangers": ["notes"]}},
+        {"engine": {**ENGINE, "cpus": 0}},
         {"packages": {"malformed": [], "undecided": ["-r https://example.com/r.txt", "-r /srv/r.txt", "lab @ https://example.com/lab.whl"]}},
     ],
 )
@@ -345,6 +378,34 @@ def test_kernels(kernels, texts, kernel_look, sentences):
 def test_check_mode_runs_to_the_end_on_a_bare_host():
     bare = {"engine": {**ENGINE, "available": False, "reason": "No engine answers."}, "requests": False, "image": {"present": False, "jupyter": False}}
     assert said({"check_mode": True}, **bare) == []
+
+
+@pytest.mark.parametrize("state", ["started", "restarted", "stopped", "absent"])
+def test_a_container_of_somebody_else_is_left_alone(state):
+    [only] = said({"state": state}, container={"exists": True, "managed": False, "jupyter": False})
+    assert "Container lab exists and is no Jupyter lab" in only
+
+
+@pytest.mark.parametrize("state", ["started", "absent"])
+@pytest.mark.parametrize(
+    ("paths", "sentence"),
+    [
+        ({"work_dir": "notebooks"}, "lab_work_dir notebooks is no absolute path of the host"),
+        ({"config_dir": "./private"}, "lab_config_dir ./private is no absolute path of the host"),
+        ({"config_dir": ""}, "lab_config_dir (empty) is no absolute path of the host"),
+        ({"work_dir": "/srv/a:b"}, "lab_work_dir /srv/a:b holds a colon"),
+        ({"work_dir": "/srv/lab", "config_dir": "/srv/lab"}, "lab_work_dir /srv/lab is in lab_config_dir"),
+        ({"work_dir": "/srv/lab/work", "config_dir": "/srv/lab/"}, "lab_work_dir /srv/lab/work is in lab_config_dir"),
+    ],
+)
+def test_path_that_cannot_be_used(state, paths, sentence):
+    [only] = said({"state": state}, **{name: {**LOOK[name], "path": path} if path else None for name, path in paths.items()})
+    assert sentence in only
+
+
+@pytest.mark.parametrize("paths", [("/srv/lab", "/srv/lab/.config"), ("/srv/lab", "/srv/la"), ("/srv/lab-work", "/srv/lab")])
+def test_paths_beside_each_other(paths):
+    assert said(work_dir={**LOOK["work_dir"], "path": paths[0]}, config_dir={**PRIVATE, "path": paths[1]}) == []
 
 
 @pytest.mark.parametrize("state", ["stopped", "absent"])

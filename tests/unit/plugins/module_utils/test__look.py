@@ -174,7 +174,7 @@ def test_owner_by_name_and_by_default(monkeypatch):
     me = pwd.getpwuid(os.getuid())
     assert _look.find_owner("") == _look.find_owner(me.pw_name)
     assert _look.find_owner("")["home"] == me.pw_dir
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="nobody-of-that-name"):
         _look.find_owner("nobody-of-that-name")
 
 
@@ -198,6 +198,9 @@ def test_paths(tmp_path):
     assert _look.find_path("~", home)["path"] == home
     gone = home + "/gone"
     assert _look.find_path("~/gone", home) == {"path": gone, "real": os.path.realpath(gone), "type": "absent", "uid": None, "gid": None, "mode": ""}
+    assert _look.find_path("~root/lab", home)["path"] == pwd.getpwnam("root").pw_dir + "/lab"
+    with pytest.raises(KeyError, match="nobody-of-that-name"):
+        _look.find_path("~nobody-of-that-name/lab", home)
     found = _look.find_path("~/directory", home)
     assert (found["type"], found["mode"], found["uid"]) == ("directory", "0750", os.getuid())
     assert [_look.find_path(home + name, "")["type"] for name in ("/file", "/fifo")] == ["file", "other"]
@@ -388,7 +391,9 @@ def test_answer_of_a_server(token, base_url, status):
             {"container": {"exists": True, "running": False, "state": "exited", "exit_code": 1, "restarts": 0}},
             "does not stay up (state exited, exit code 1, 0 restarts)",
         ),
-        ({"container": {"exists": True, "running": True, "state": "running", "exit_code": 0, "restarts": 8}}, "does not stay up"),
+        ({"restarted": 3}, "does not stay up (state running, exit code 0, 3 restarts)"),
+        # Long ago, which says nothing of now.
+        ({"container": {"exists": True, "running": True, "state": "running", "exit_code": 0, "restarts": 8}, "status": 500}, "answers 500"),
         ({"status": 403}, "does not accept its own token"),
         ({"status": 500}, "http://127.0.0.1:1/lab answers 500"),
         ({"gpus": {"lost": "nvidia-smi in it says: No devices were found"}}, "but without the GPUs that it was given: nvidia-smi in it says: No devices"),
@@ -398,7 +403,7 @@ def test_answer_of_a_server(token, base_url, status):
 )
 def test_why_not_ready(facts, sentence):
     up = {"exists": True, "running": True, "state": "running", "exit_code": 0, "restarts": 0}
-    facts = {"engine": {"available": True}, "container": up, "gpus": {"lost": ""}, "open": False, "status": 0, "url": "http://127.0.0.1:1/lab", **facts}
+    facts = {"engine": {"available": True}, "container": up, "gpus": {"lost": ""}, "open": False, "status": 0, "restarted": 0, "url": "http://127.0.0.1:1/lab", **facts}
     assert sentence in _look.why_not_ready({"name": "lab", "wait": 30}, facts)
 
 
@@ -442,3 +447,51 @@ def test_what_docker_can_limit(says, limits):
 )
 def test_name_of_an_image(tags, name):
     assert _look.read_image({"Id": "0f", "RepoTags": tags}, "team/lab:1")["name"] == name
+
+
+# -- Ready, or not ----------------------------------------------------------------------------------------------------
+
+
+class Lives:
+    """An engine whose container is found each time as the next of these lives, of which the last one lasts."""
+
+    def __init__(self, *lives):
+        self.lives = [container(bindings=binding(), State={"Status": state, "StartedAt": since}, RestartCount=count) for state, since, count in lives]
+
+    def inspect(self, _name):
+        return self.lives.pop(0) if len(self.lives) > 1 else self.lives[0]
+
+
+LONG_AGO, NOW = "2020-01-01T00:00:00.123456789Z", "2999-01-01T00:00:00.123456789+01:00"
+
+
+def asked(monkeypatch, lives, answers, wait):
+    """What is found if the server gives these answers, one after the other."""
+    monkeypatch.setattr(_look, "ask_server", lambda *_how: {"status": answers.pop(0), "error": ""})
+    monkeypatch.setattr(_look.time, "sleep", lambda _seconds: None)
+    monkeypatch.setattr(_look.Look, "_token", lambda *_how: "")
+    engine = Lives(*lives)
+    facts = {"restarted": 0, "hung": False}
+    _look.Look(engine, {"wait": wait})._ask_server(facts, engine.inspect("lab"))
+    return facts
+
+
+def test_ready_after_a_crash(monkeypatch):
+    """It crashed once while it was waited for, and is steady from there on: nobody waits for the end of the time."""
+    facts = asked(monkeypatch, [("running", "1", 7), ("running", "2", 8)], [200, 200, 403, 200, 200, 403], wait=1000)
+    assert (facts["ready"], facts["restarted"]) == (True, 1)
+
+
+def test_given_up_after_crashes(monkeypatch):
+    facts = asked(monkeypatch, [("running", str(count), count) for count in range(7, 11)], [0, 0, 0], wait=1000)
+    assert (facts["ready"], facts["restarted"]) == (False, 3)
+
+
+@pytest.mark.parametrize(
+    ("since", "answers", "status", "hung"),
+    [(LONG_AGO, [0, 0], 0, True), (LONG_AGO, [0, 200], 200, False), (NOW, [0], 0, False), ("", [0], 0, False), (LONG_AGO, [403], 403, False)],
+)
+def test_hung(monkeypatch, since, answers, status, hung):
+    """Who does not answer at once may be busy, or have just begun."""
+    facts = asked(monkeypatch, [("running", since, 0)], answers, wait=0)
+    assert (facts["status"], facts["hung"], answers) == (status, hung, [])
