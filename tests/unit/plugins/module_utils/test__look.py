@@ -403,7 +403,8 @@ def test_answer_of_a_server(token, base_url, status):
 )
 def test_why_not_ready(facts, sentence):
     up = {"exists": True, "running": True, "state": "running", "exit_code": 0, "restarts": 0}
-    facts = {"engine": {"available": True}, "container": up, "gpus": {"lost": ""}, "open": False, "status": 0, "restarted": 0, "url": "http://127.0.0.1:1/lab", **facts}
+    usual = {"engine": {"available": True}, "container": up, "gpus": {"lost": ""}, "open": False, "status": 0, "restarted": 0, "url": "http://127.0.0.1:1/lab"}
+    facts = {**usual, **facts}
     assert sentence in _look.why_not_ready({"name": "lab", "wait": 30}, facts)
 
 
