@@ -42,6 +42,12 @@ class Lab:
         return self.inspect["State"]["Status"] if self.exists else "absent"
 
     @property
+    def story(self) -> str:
+        """What the engine and the lab itself say of its last minutes, for a test that fails."""
+        events = HOST.run("docker events --since 10m --until 0s --filter %s", f"container={self.name}").stdout
+        return f"{self.inspect['State']}\n{events}\n{HOST.run('docker logs --tail 30 %s 2>&1', self.name).stdout}"
+
+    @property
     def health(self) -> str:
         return self.inspect["State"]["Health"]["Status"]
 
