@@ -172,6 +172,13 @@ def engine_state() -> dict:
     }
 
 
+def find_again(server: str) -> None:
+    """A server that was started again may have another address, as after many a power cut."""
+    address = HOST.check_output("docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' %s", server)
+    config = STATE / "ssh_config"
+    config.write_text(re.sub(rf"(Host {server}\n  HostName ).*", rf"\g<1>{address}", config.read_text(encoding="utf-8")), encoding="utf-8")
+
+
 def files(*roots: pathlib.Path) -> dict:
     """Path -> mode, owner, content and time of change of all files below."""
     found = {}

@@ -9,6 +9,9 @@ for controller in /sys/fs/cgroup/*; do
 done
 mount --make-rshared /
 
+# As udev has it, which does not run here.
+[ ! -e /dev/net/tun ] || chmod 666 /dev/net/tun
+
 echo "$SERVER_KEY" > /etc/ssh/authorized_keys
 [ -e /etc/ssh/ssh_host_ed25519_key ] || ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key
 mkdir -p /run/sshd

@@ -6,7 +6,7 @@ import pathlib
 
 import pytest
 import testinfra
-from helpers import HOST, play, wait_until
+from helpers import HOST, find_again, play, wait_until
 
 ROOT = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 # As people run it: Molecule's own settings are others.
@@ -108,6 +108,7 @@ def test_states(lab):
 
 def test_they_are_up_after_a_start_of_the_server():
     HOST.check_output("docker restart --time 30 %s", NEW)
+    find_again(NEW)
     assert wait_until(lambda: (answers(NEW), answers(ROOTLESS)) == ("200", "200"))
 
 
@@ -125,10 +126,10 @@ def test_limits_and_networks():
     assert converge(ONLY[OLD], **wanted).changed == []
     assert container(OLD)["HostConfig"]["Memory"] == 1 << 30
     address = HOST.check_output("docker inspect --format '{{.NetworkSettings.IPAddress}}' %s", OLD)
-    ask = f"curl --silent --insecure --max-time 5 --output /dev/null --write-out '%{{http_code}}' https://{address}:28888/api"
-    assert HOST.run(ask.replace("%", "%%")).stdout == "000"
+    ask = f"curl --silent --insecure --max-time 5 https://{address}:28888/api"
+    assert HOST.run(ask).rc == 28
     converge(ONLY[OLD], **{**wanted, "lab_allowed_sources": ["0.0.0.0/0"]})
-    assert HOST.run(ask.replace("%", "%%")).stdout == "200"
+    assert "version" in HOST.run(ask).stdout
 
 
 def plug_in(name):

@@ -12,7 +12,7 @@ import time
 
 import pytest
 import testinfra
-from helpers import HOST, STATE, Run, play, wait_until
+from helpers import HOST, STATE, Run, find_again, play, wait_until
 
 ROOT = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"])
 # As people run it: Molecule's own settings are others.
@@ -64,10 +64,7 @@ def power_off(name):
 
 def power_on(name):
     HOST.check_output("docker start %s", name)
-    # It may have another address now, as after many a power cut.
-    address = HOST.check_output("docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}' %s", name)
-    config = STATE / "ssh_config"
-    config.write_text(re.sub(rf"(Host {name}\n  HostName ).*", rf"\g<1>{address}", config.read_text(encoding="utf-8")), encoding="utf-8")
+    find_again(name)
     assert wait_until(lambda: ssh(name, "true").rc == 0)
 
 
