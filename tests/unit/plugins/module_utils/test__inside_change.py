@@ -415,7 +415,8 @@ def test_check_leaves_nothing_behind_at_its_timeout(lab, tmp_path):
     lab.environment["TMPDIR"] = str(tmp_path / "tmp")
     os.mkdir(lab.environment["TMPDIR"])
     (tmp_path / "pip").mkdir()
-    (tmp_path / "pip" / "__init__.py").write_text("")
+    # The real one behind it, which may have the only `packaging` there is.
+    (tmp_path / "pip" / "__init__.py").write_text("import pkgutil\n__path__ = pkgutil.extend_path(__path__, __name__)\n")
     (tmp_path / "pip" / "__main__.py").write_text("import time; time.sleep(600)")
     lab.environment["PYTHONPATH"] = str(tmp_path) + os.pathsep + lab.environment["PYTHONPATH"]
     assert "did not end within 1 s" in lab.change("tw-a", timeout=1, check=True)["error"]
