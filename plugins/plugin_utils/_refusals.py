@@ -59,6 +59,7 @@ def refusals(wanted: dict, look: dict) -> list:
     """All sentences that apply, an empty list if the lab can be had. State ``bare`` is a host on which its engine may still be missing."""
     if wanted["state"] == "bare":
         return [*about_neighbours(wanted), *about_bare_host(wanted, look)]
+    wanted = {**wanted, "cpus": float(wanted["cpus"])}  # ansible-core 2.18 makes a text of a number
     found = [*about_engine(wanted, look), *about_container(wanted, look["container"])]
     if wanted["state"] != "stopped":
         wrong = list(about_paths(look))

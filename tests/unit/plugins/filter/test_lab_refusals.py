@@ -296,7 +296,7 @@ def test_host_on_which_it_cannot_work(look, sentence):
     assert sentence in only
 
 
-@pytest.mark.parametrize("wanted", [{"memory": "1g"}, {"cpus": 1.5}])
+@pytest.mark.parametrize("wanted", [{"memory": "1g"}, {"cpus": 1.5}, {"cpus": "1.5"}])
 def test_host_that_cannot_limit(wanted):
     [only] = said(wanted, engine={**ENGINE, "limits": []})
     assert "but the engine of this host cannot limit that" in only
