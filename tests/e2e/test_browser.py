@@ -22,16 +22,16 @@ COMPUTED = "9 to the 9th is 387.4 million"
 
 
 class Page:
-    """JupyterLab as a person sees it: every step waits until what it needs is there."""
+    """JupyterLab as a person sees it: every step waits until what it needs is there, and long: machines for tests are busy."""
 
     def __init__(self, browser):
         self.browser = browser
 
-    def see(self, css: str, seconds: int = 60):
+    def see(self, css: str, seconds: int = 240):
         return WebDriverWait(self.browser, seconds).until(visibility_of_element_located((By.CSS_SELECTOR, css)))
 
     def click(self, css: str) -> None:
-        WebDriverWait(self.browser, 60).until(element_to_be_clickable((By.CSS_SELECTOR, css))).click()
+        WebDriverWait(self.browser, 240).until(element_to_be_clickable((By.CSS_SELECTOR, css))).click()
 
     def press(self, key: str, modifier: str) -> None:
         ActionChains(self.browser).key_down(modifier).send_keys(key).key_up(modifier).perform()
@@ -58,7 +58,7 @@ def test_a_person_can_work(lab, browser):
     page.press("s", Keys.CONTROL)
     page.click(".jp-Dialog .jp-mod-accept")  # the first save asks for a name: Untitled.ipynb will do
     saved = pathlib.Path(lab["work_dir"]) / "Untitled.ipynb"
-    WebDriverWait(browser, 60).until(lambda _browser: saved.exists() and COMPUTED in notebook_outputs(saved))
+    WebDriverWait(browser, 240).until(lambda _browser: saved.exists() and COMPUTED in notebook_outputs(saved))
 
     if os.environ.get("SCREENSHOT"):
         browser.execute_script("document.querySelectorAll('.Toastify').forEach(news => news.remove())")
