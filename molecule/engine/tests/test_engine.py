@@ -125,12 +125,3 @@ def test_engine_that_does_not_start_says_where_to_look():
     run = play(PLAYBOOK, "--limit=molecule-engine-systemd")
     assert "and does not start: see its log (journalctl --unit docker)" in run.failures["molecule-engine-systemd"]
     there.check_output("cp /root/daemon.json /etc/docker/ && systemctl reset-failed docker && systemctl start docker")
-
-
-def test_docker_of_another_origin_is_started_and_not_replaced():
-    there = host("molecule-engine-sysv")
-    there.check_output("service docker stop; mkdir /root/kept; dpkg -L docker.io | grep bin/docker | xargs cp --parents --target-directory=/root/kept")
-    there.check_output("apt-get --yes remove docker.io && cp --recursive /root/kept/usr /")
-    run = play(PLAYBOOK, "--limit=molecule-engine-sysv")
-    assert (run.rc, run.changed) == (0, ["Start Docker, now and at boot"]), run.failures
-    assert there.check_output("dpkg-query --show --showformat='${db:Status-Status}' docker.io") == "config-files"
