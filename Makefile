@@ -81,6 +81,7 @@ matrix: ## The oldest and the newest Ansible that we support, with scenario defa
 
 e2e: ## A real browser on a real lab
 	scripts/need.sh chromedriver chromium chromium-driver
+	scripts/need.sh socat socat
 	$(PYTEST) tests/e2e
 
 screenshot: export SCREENSHOT := docs/images/lab.png

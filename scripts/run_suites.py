@@ -47,7 +47,10 @@ def read(folder: pathlib.Path) -> tuple:
             if failure is not None:
                 total.failed += 1
                 report = (failure.text or failure.get("message", "")).rstrip().splitlines()
-                failures.append("\n    ".join([f"{path.relative_to(RESULTS)}: {case.get('name')}", *report[-REPORT_LINES:]]))
+                # pytest marks with E what went wrong; a long message begins far above the end.
+                begins = next((number for number, line in enumerate(report) if line.startswith("E ")), 0)
+                end = report[max(begins + 2, len(report) - REPORT_LINES) :]
+                failures.append("\n    ".join([f"{path.relative_to(RESULTS)}: {case.get('name')}", *report[begins : begins + 2], *end]))
             elif "skipped" in outcomes:
                 total.skipped += 1
             else:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import pathlib
 import shutil
+import urllib.parse
 
 import pytest
 from checkout import run
@@ -13,7 +15,7 @@ from selenium.webdriver.chrome.service import Service
 
 FLAGS = """
     --headless=new --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking
-    --disable-component-update --disable-sync --window-size=1280,860
+    --disable-component-update --disable-sync --remote-debugging-pipe --window-size=1280,860
 """.split()
 
 
@@ -30,10 +32,11 @@ def fixture_lab(request, tmp_path_factory):
 
 
 @pytest.fixture(name="browser")
-def fixture_browser(tmp_path):
+def fixture_browser(lab, tmp_path, monkeypatch):
     """Debian's Chromium with a new profile. Selenium must not look for drivers on the network: it is told where they are."""
+    monkeypatch.setenv("LAB_PORT", str(urllib.parse.urlsplit(lab["url"]).port))
     options = Options()
-    options.binary_location = shutil.which("chromium")
+    options.binary_location = str(pathlib.Path(__file__).with_name("chromium.sh"))
     options.accept_insecure_certs = True  # those that signed themselves: molecule/tls asks whom a browser trusts
     for flag in (*FLAGS, f"--user-data-dir={tmp_path / 'profile'}"):
         options.add_argument(flag)

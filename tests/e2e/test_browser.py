@@ -7,9 +7,10 @@ import os
 import pathlib
 
 from checkout import ROOT
+from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.expected_conditions import element_to_be_clickable, visibility_of_element_located
+from selenium.webdriver.support.expected_conditions import visibility_of_element_located
 from selenium.webdriver.support.wait import WebDriverWait
 
 CODE = """\
@@ -27,14 +28,35 @@ class Page:
     def __init__(self, browser):
         self.browser = browser
 
-    def see(self, css: str, seconds: int = 240):
-        return WebDriverWait(self.browser, seconds).until(visibility_of_element_located((By.CSS_SELECTOR, css)))
+    def wait(self, holds, what: str):
+        """What `holds` gives as soon as that is something. Else the test fails, and says what is on the page instead."""
+        try:
+            return WebDriverWait(self.browser, 240, ignored_exceptions=[WebDriverException]).until(holds)
+        except TimeoutException:
+            shown = self.browser.find_element(By.TAG_NAME, "body").text
+            said = "\n".join(entry["message"] for entry in self.browser.get_log("browser"))
+            message = f"No {what}. The page shows:\n{shown}\nThe browser said:\n{said}"
+        raise AssertionError(message)
+
+    def see(self, css: str):
+        return self.wait(visibility_of_element_located((By.CSS_SELECTOR, css)), css)
 
     def click(self, css: str) -> None:
-        WebDriverWait(self.browser, 240).until(element_to_be_clickable((By.CSS_SELECTOR, css))).click()
+        self.wait(lambda browser: browser.find_element(By.CSS_SELECTOR, css).click() or True, css)
 
     def press(self, key: str, modifier: str) -> None:
         ActionChains(self.browser).key_down(modifier).send_keys(key).key_up(modifier).perform()
+
+    def write(self, css: str, text: str) -> None:
+        """Type it into an editor. A page that is still being drawn may take the focus away: then once more."""
+
+        def written(browser) -> bool:
+            browser.find_element(By.CSS_SELECTOR, css).click()
+            self.press("a", Keys.CONTROL)
+            ActionChains(browser).send_keys(text).perform()
+            return browser.find_element(By.CSS_SELECTOR, css).text == text
+
+        self.wait(written, f"editor that takes what is typed ({css})")
 
 
 def notebook_outputs(path: pathlib.Path) -> str:
@@ -48,9 +70,8 @@ def test_a_person_can_work(lab, browser):
     browser.get(f"{lab['url']}?token={token}")
 
     page.click('.jp-LauncherCard[data-category="Notebook"]')
-    page.click(".jp-Notebook .jp-CodeCell .cm-content")
     page.see('.jp-NotebookPanel-toolbar [data-status="idle"]')
-    ActionChains(browser).send_keys(CODE).perform()
+    page.write(".jp-Notebook .jp-CodeCell .cm-content", CODE)
     page.press(Keys.ENTER, Keys.SHIFT)
     assert COMPUTED in page.see(".jp-OutputArea-output pre").text
     page.see(".jp-OutputArea-output img")
@@ -58,7 +79,7 @@ def test_a_person_can_work(lab, browser):
     page.press("s", Keys.CONTROL)
     page.click(".jp-Dialog .jp-mod-accept")  # the first save asks for a name: Untitled.ipynb will do
     saved = pathlib.Path(lab["work_dir"]) / "Untitled.ipynb"
-    WebDriverWait(browser, 240).until(lambda _browser: saved.exists() and COMPUTED in notebook_outputs(saved))
+    page.wait(lambda _browser: saved.exists() and COMPUTED in notebook_outputs(saved), "notebook on the host")
 
     if os.environ.get("SCREENSHOT"):
         browser.execute_script("document.querySelectorAll('.Toastify').forEach(news => news.remove())")
