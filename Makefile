@@ -38,8 +38,8 @@ lab: setup ## From nothing to an open page (more: make lab ARGS="-e lab_port=900
 
 # ---- Tests. Every suite is a run of pytest, so that each can be run alone (make unit ARGS="-k names") and all are counted.
 SUITES := lint gates unit sanity importer image contract molecule integration matrix e2e
-# Two phases, each with two lanes side by side, the first of which makes the images. What uses the lab of the default name is in one lane.
-PHASES := 'image contract | lint gates unit sanity importer' 'molecule | integration matrix e2e'
+# Two phases, each with two lanes side by side: first the images, then what uses them. What uses the lab of the default name is in one lane.
+PHASES := 'image | lint gates' 'contract molecule | unit sanity importer integration matrix e2e'
 PYTEST = $(VENV)/bin/python -m pytest -v --tb=short --rootdir=. -p no:cacheprovider --junitxml=build/results/$@/pytest.xml \
 	-o "pythonpath=tests .ansible/collections" -o empty_parameter_set_mark=fail_at_collect $(ARGS)
 .PHONY: test tools bench screenshot $(SUITES)

@@ -270,6 +270,12 @@ def find_user(who: str | int) -> pwd.struct_passwd:
         raise KeyError(who) from None
 
 
+def who_connected() -> str | int:
+    """Name or uid of who connected, before any become, as far as that is told: by sudo and doas, not by su."""
+    told = os.environ.get("SUDO_UID", "")
+    return int(told) if told.isdigit() else os.environ.get("DOAS_USER") or os.getuid()
+
+
 def find_owner(name: str) -> dict:
     """The host user to whom the lab belongs: the one named, else who connected, before any become.
 
@@ -279,10 +285,8 @@ def find_owner(name: str) -> dict:
     """
     if name:
         entry = find_user(name)
-    elif os.environ.get("SUDO_UID", "").isdigit():
-        entry = find_user(int(os.environ["SUDO_UID"]))
     else:
-        entry = pwd.getpwuid(os.getuid())
+        entry = find_user(who_connected())
     root = entry.pw_uid == 0
     return {
         "name": entry.pw_name,

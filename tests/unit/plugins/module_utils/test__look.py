@@ -171,6 +171,7 @@ def test_any_address_is_in_the_way_of_all():
 
 def test_owner_by_name_and_by_default(monkeypatch):
     monkeypatch.delenv("SUDO_UID", raising=False)
+    monkeypatch.delenv("DOAS_USER", raising=False)
     me = pwd.getpwuid(os.getuid())
     assert _look.find_owner("") == _look.find_owner(me.pw_name)
     assert _look.find_owner("")["home"] == me.pw_dir
@@ -178,9 +179,11 @@ def test_owner_by_name_and_by_default(monkeypatch):
         _look.find_owner("nobody-of-that-name")
 
 
-def test_owner_is_who_connected_before_become(monkeypatch):
+@pytest.mark.parametrize(("variable", "told"), [("SUDO_UID", "pw_uid"), ("DOAS_USER", "pw_name")])
+def test_owner_is_who_connected_before_become(variable, told, monkeypatch):
     someone = next(entry for entry in pwd.getpwall() if entry.pw_uid)
-    monkeypatch.setenv("SUDO_UID", str(someone.pw_uid))
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    monkeypatch.setenv(variable, str(getattr(someone, told)))
     found = _look.find_owner("")
     assert (found["name"], found["lab_uid"], found["lab_gid"]) == (someone.pw_name, someone.pw_uid, someone.pw_gid)
 
