@@ -94,15 +94,20 @@ def test_no_root_in_a_lab_without_root():
     assert "NoNewPrivs:\t1" in status
 
 
-@pytest.mark.parametrize("lab", [NEW, ROOTLESS])
-def test_states(lab):
+def test_states():
     """Stopped, and started; a container that somebody removed by hand comes back with its packages."""
+    labs = (NEW, ROOTLESS)
+    both = f"--limit={NEW},{ROOTLESS}"
     for state, changed in (("stopped", "Stop the container"), ("started", MAKE)):
-        assert converge(ONLY[lab], lab_state=state).changed == [changed]
-    assert podman(lab, f"rm --force --time 0 {container(lab)['Name']}").rc == 0
-    assert MAKE in converge(ONLY[lab]).changed
-    assert answers(lab) == "200"
-    assert podman(lab, f"exec --user jovyan {container(lab)['Name']} python3 -c 'import humanize'").rc == 0
+        run = converge(both, lab_state=state)
+        assert run.changed == [changed]
+        assert all(f"changed: [{lab}]" in run.out for lab in labs)
+    for lab in labs:
+        assert podman(lab, f"rm --force --time 0 {container(lab)['Name']}").rc == 0
+    assert MAKE in converge(both).changed
+    for lab in labs:
+        assert answers(lab) == "200"
+        assert podman(lab, f"exec --user jovyan {container(lab)['Name']} python3 -c 'import humanize'").rc == 0
 
 
 def test_they_are_up_after_a_start_of_the_server():
@@ -116,6 +121,15 @@ def test_without_root_nothing_is_limited_that_cannot_be():
     assert "lab_memory is 1g, but the engine of this host cannot limit that" in run.failures[ROOTLESS]
     run = play(LAB, ONLY[ROOTLESS], lab_owner="guest")
     assert "Podman without root can give files to nobody but the user that runs it" in run.failures[ROOTLESS]
+
+
+def test_podman_by_the_name_of_docker():
+    """As package podman-docker brings it."""
+    server(NEW).check_output("ln -s /usr/bin/podman /usr/local/bin/docker")
+    run = play(SITE, ONLY[NEW], engine_kind="docker")
+    server(NEW).check_output("rm /usr/local/bin/docker")
+    assert "engine_kind is docker, but docker on this host is Podman" in run.out
+    assert run.changed == []
 
 
 def test_limits_and_networks():
