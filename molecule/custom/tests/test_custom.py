@@ -105,7 +105,7 @@ def test_settings_of_the_container():
     settings = inspect["HostConfig"]
     assert (settings["Memory"], settings["NanoCpus"], settings["ShmSize"]) == (1 << 30, 1500000000, 256 << 20)
     assert (settings["PidsLimit"], settings["ReadonlyRootfs"]) == (2000, True)
-    assert settings["RestartPolicy"]["Name"] == "on-failure"
+    assert settings["RestartPolicy"]["Name"] == "no"
     assert settings["LogConfig"]["Config"] == {"max-size": "1m", "max-file": "5"}
     assert settings["CapDrop"] == ["ALL"]
     assert not settings["DeviceRequests"]
