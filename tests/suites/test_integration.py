@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import shutil
 import subprocess
@@ -47,5 +48,7 @@ def test_python(copy, version):
     prefix = prefix_of(version)
     if not prefix:
         pytest.skip(f"This machine has no Python {version} in a directory of its own, such as pyenv's, to give to a container")
-    (copy / "tests/integration/integration_config.yml").write_text(f"container_pip_pythons_prefix: {prefix}\n", encoding="utf-8")
+    # Those between the ends are asked whether they work at all.
+    config = {"container_pip_pythons_prefix": prefix, "container_pip_pythons_thorough": version in (PYTHONS[0], PYTHONS[-1])}
+    (copy / "tests/integration/integration_config.yml").write_text(json.dumps(config), encoding="utf-8")
     integration(copy, "container_pip_pythons")
