@@ -191,7 +191,10 @@ def about_values(wanted: dict):
     if wanted["token_rotate"] and wanted["token"]:
         yield "lab_token_rotate makes a new token, and lab_token names one: leave one of them out."
     if wanted["password_hash"] and not re.fullmatch(r"argon2:\$argon2(id|i|d)\$v=[0-9]+\$[a-z0-9=,]+\$[A-Za-z0-9+/]+\$[A-Za-z0-9+/]+", wanted["password_hash"]):
-        yield "lab_password_hash is no argon2 hash, as in argon2:$argon2id$...: make one of the password with the command jupyter server password, in a lab."
+        yield (
+            "lab_password_hash is no argon2 hash, as in argon2:$argon2id$...: "
+            "in a terminal of a lab, python3 -c 'from jupyter_server.auth import passwd; print(passwd())' makes one."
+        )
     for variable in ("env", "secret_env"):
         for name in sorted(RESERVED.keys() & wanted[variable].keys()):
             yield f"lab_{variable} sets {name}, which the lab sets itself: use {RESERVED[name]} for it."
