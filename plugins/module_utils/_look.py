@@ -73,7 +73,7 @@ ARGUMENTS = {
 }
 
 # Where the lab's private files (token, server configuration) are seen in the container, and by which labels
-# the role says what it wanted. roles/lab/vars/main.yml has the same names.
+# the role says what it wanted. roles/lab/vars/main/container.yml has the same names.
 CONFIG_MOUNT = "/etc/mlenv"
 LABEL = "mlenv.jupyter."
 CERTIFICATE = "server.pem"  # with its private key
