@@ -41,6 +41,10 @@ class Astray(Exception):
     """The host does not have what we think that it has: look again."""
 
 
+class Damaged(Astray):
+    """All of it arrived, as something else."""
+
+
 class ActionModule(ActionBase):
     TRANSFERS_FILES = False
 
@@ -101,7 +105,7 @@ class ActionModule(ActionBase):
                     sent += count
                 return sent
             except (AnsibleConnectionFailure, Astray) as trouble:
-                futile = 0 if sent > before else futile + 1
+                futile = 0 if sent > before and not isinstance(trouble, Damaged) else futile + 1
                 if futile == TRIES:
                     raise AnsibleConnectionFailure(f"{os.path.basename(path)} could not be sent to its end, the next run goes on there. {trouble}") from trouble
                 Display().display(f"{self._host}: {os.path.basename(path)} was cut off, and goes on ({trouble})", color="yellow")
@@ -131,7 +135,7 @@ class ActionModule(ActionBase):
         check = f'{here} && set -- $(sha256sum < {part}) && [ "$1" = {digest.hexdigest()} ] && mv -f -- {part} {whole} && echo whole'
         if "whole" not in self._low_level_execute_command("sh -s", in_data=check.encode())["stdout"]:
             self._ask(f"{here} && rm -f -- {part}")
-            raise Astray("It arrived damaged.")
+            raise Damaged("It arrived damaged.")
 
     def _ask(self, script: str) -> str:
         done = self._low_level_execute_command("sh -s", in_data=script.encode())

@@ -44,13 +44,16 @@ def change(request):
     base, made = Base(place), False
     try:
         with contextlib.ExitStack() as stack:
+            keeps = place.virtualenv and request["state"] != "absent"
+            if keeps:
+                refuse_others(place)
+            if not (request["check"] and request["repair"]):  # then it would have been mended by now
+                refuse_foreign([existing_parent(base.own)])
             if request["check"]:
                 return transaction(request, base, os.path.join(stack.enter_context(tempfile.TemporaryDirectory()), "stage"))
-            refuse_foreign([existing_parent(base.own)])
             stack.enter_context(base.locked(request["timeout"]))
             stack.callback(lambda: made and not place.is_kernel and undo_environment(place))
-            if place.virtualenv and request["state"] != "absent":
-                refuse_others(place)
+            if keeps:
                 made = make_environment(place)
             return transaction(request, base, base.stage)
     except Trouble as trouble:
@@ -78,6 +81,9 @@ def transaction(request, base, stage):
             refuse_hiding(look, staged)
         look.environment.user.update(staged)
         look.follow()
+        lost = [wanted.name for wanted in look.wanted if wanted.name and wanted.applies() and not look.environment.find(wanted.name)]
+        if lost:
+            raise Trouble(f"{done.installer} was content, and {lost[0]} is not there: does pip's configuration in the container send it elsewhere?")
     if request["state"] in ("exact", "absent") and (look.unknown or look.missing):
         raise Trouble(f"{request['state']} must know all that is meant, and cannot follow {(look.unknown or look.missing)[0]}")
     surplus = look.surplus()

@@ -23,6 +23,7 @@ from urllib.request import Request, build_opener
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import canonical, dists_in
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Trouble, sight_of
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import expanded
 
 
 class Planned:
@@ -62,12 +63,12 @@ def passed(texts):
 def without_credentials(lines):
     """The lines with the credentials of their URLs taken out, and these as the text of a netrc file.
 
-    In a URL they would be in the arguments of what pip starts to build a package, for everybody to see.
+    In a URL they would be in the arguments of what pip starts to build a package, for everybody to see. They end with the last @.
     What a netrc cannot say, such as a second password for the same host, stays where it was.
     """
     machines, plain = {}, []
     for line in lines:
-        for match in re.finditer(r"(?<![+\w])(https?://)([^/@\s:]+)(?::([^/@\s]*))?@([^/:\s]+)", line):
+        for match in re.finditer(r"(?<![+\w])(https?://)([^/\s:]+)(?::([^/\s]*))?@([^/:@\s]+)", line):
             scheme, login, password, host = match.groups()
             words = (netrc_word(unquote(login)), netrc_word(unquote(password or "")))
             if all(words) and machines.setdefault(host, words) == words:
@@ -92,7 +93,7 @@ def environment_for(job, netrc, **more):
     if netrc:
         environment["NETRC"] = netrc
     if job.proxy:
-        environment.update(dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), job.proxy))
+        environment.update(dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "PIP_PROXY"), job.proxy))
     if job.ca_certificates:
         environment.update(dict.fromkeys(("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"), job.ca_certificates))
     return {**environment, **more}
@@ -169,7 +170,7 @@ class Job:
     """
 
     def __init__(self, request, base, stage, lines, visible, upgrade=(), bounds=(), options=(), dry=True):
-        wanted = request["index_lines"] + lines
+        wanted = [expanded(line) for line in request["index_lines"] + lines]
         self.indexes = [line.split(maxsplit=1)[1] for line in wanted if re.match(r"--(extra-)?index-url https?://", line)]
         self.requirements, netrc = without_credentials(wanted)
         self.netrc = own_netrc() + "\n" + netrc if netrc else ""  # of two for one host, the last one counts
@@ -200,6 +201,7 @@ def pip_install(job):
             PYTHONUSERBASE=job.stage,
             PIP_BREAK_SYSTEM_PACKAGES="1",  # PEP 668 guards a system's Python; the user site is ours to fill
             PIP_REQUIRE_VIRTUALENV="0",  # as somebody may want it for his own doings
+            PIP_DRY_RUN="0",  # as it may be a habit of theirs
             PIP_DISABLE_PIP_VERSION_CHECK="1",
             PIP_NO_INPUT="1",
             PIP_PROGRESS_BAR="off",

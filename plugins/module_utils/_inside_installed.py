@@ -61,6 +61,13 @@ class Place:
             return {}
 
     @property
+    def is_anothers(self):
+        """Whether that name is of a kernel that somebody else made, and may need."""
+        ours = os.path.join("share", "virtualenvs", self.virtualenv, "bin", "python")
+        spec = self.registered_spec()
+        return bool(spec) and not (spec.get("argv") or [""])[0].endswith(ours)
+
+    @property
     def is_kernel(self):
         """Whether a notebook could run in it: it is registered, and its Python is the one of now."""
         return self.registered_spec() == self.kernel_spec and os.path.exists(self.python) and os.path.isdir(self.site)

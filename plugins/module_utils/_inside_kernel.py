@@ -18,10 +18,8 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import
 
 
 def refuse_others(place):
-    """A kernel of that name that is not ours stays: somebody made it, and may need it."""
-    spec = place.registered_spec()
-    ours = os.path.join("share", "virtualenvs", place.virtualenv, "bin", "python")
-    if spec and not (spec.get("argv") or [""])[0].endswith(ours):
+    """A kernel of that name that is not ours stays."""
+    if place.is_anothers:
         raise Trouble(f"{os.path.dirname(place.kernel)} is a kernel that somebody else made: give the virtualenv another name, or remove that kernel")
 
 
@@ -66,7 +64,8 @@ def repoint_scripts(folder, old, new):
 
 def remove_kernel(base):
     """The kernel first: a notebook shall not find one that does not start. Both are out of sight at once."""
-    for path in (os.path.dirname(base.place.kernel), base.path):
+    kernels = [] if base.place.is_anothers else [os.path.dirname(base.place.kernel)]
+    for path in [*kernels, base.path]:
         if os.path.lexists(path):
             os.makedirs(base.trash, exist_ok=True)
             os.rename(path, os.path.join(base.trash, f"{len(os.listdir(base.trash))}"))

@@ -163,14 +163,12 @@ def pip_settings():
 
 
 def constraints_of_image_user():
-    """Files that PIP_CONSTRAINT or pip's configuration names: pip will honour them, so must we."""
+    """Files that PIP_CONSTRAINT or pip's configuration names: pip will honour them, so must we. Of those that cannot be read, pip complains."""
     lines = []
     for path in pip_settings().get("constraint", "").split():
-        try:
-            with open(path, encoding="utf-8") as file:
-                lines += [[path, re.sub(r"(^|\s+)#.*$", "", line).strip()] for line in file]
-        except OSError:
-            continue
+        with contextlib.suppress(OSError, UnicodeDecodeError), open(path, encoding="utf-8-sig") as file:
+            text = file.read().replace("\\\n", "")
+            lines += [[path, re.sub(r"(^|\s+)#.*$", "", line).strip()] for line in text.splitlines()]
     return [line for line in lines if line[1]]
 
 
@@ -198,12 +196,14 @@ class Look:
             self.undecided = [text for _where, text in request["lines"]]
             return
         self.wanted, self.malformed, self.undecided = read(self.environment, request["lines"])
-        bounds, malformed_bounds, undecided_bounds = read(self.environment, request["constraints"] + constraints_of_image_user())
+        bounds, malformed_bounds, undecided_bounds = read(self.environment, request["constraints"])
+        others, unread, undecided_others = read(self.environment, constraints_of_image_user())
         self.malformed += malformed_bounds
-        self.undecided += undecided_bounds
-        self.bounds = [bound for bound in bounds if bound.applies()]
+        # What is wrong in a file that the task does not name, pip says if it minds.
+        self.undecided += undecided_bounds + undecided_others + [f"-c {bound['where']}" for bound in unread]
+        self.bounds = [bound for bound in bounds + others if bound.applies()]
         # A list with hashes must have one for each of its packages, so it names these as well.
-        if self.place.virtualenv and not any(" --hash" in line for _where, line in request["lines"]):
+        if self.place.virtualenv and not any(" --hash" in line for _where, line in request["lines"] + request["constraints"]):
             named = {one.name for one in self.wanted}
             self.implied = [self.environment.wanted(name) for name in self.IMPLIED if name not in named]
         if self.state != "absent":
@@ -246,7 +246,7 @@ class Look:
     def kernel_differs(self):
         """Whether the kernel of an isolated environment is to be registered, or to go."""
         if self.whole:
-            return os.path.isdir(self.place.path) or os.path.exists(self.place.kernel)
+            return os.path.isdir(self.place.path) or (os.path.exists(self.place.kernel) and not self.place.is_anothers)
         return bool(self.place.virtualenv) and self.state != "absent" and not self.place.is_kernel
 
     @property

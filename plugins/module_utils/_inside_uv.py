@@ -9,6 +9,7 @@ installed: so the stage gets the metadata of all that is visible, and keeps what
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -17,6 +18,7 @@ import sys
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Done, environment_for, passed, run_child
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import canonical, dists_in
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import pip_settings
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import archive_hashes, plain, sha256_of
 
 LENT = "LENT"  # in the metadata that was there before uv came
 TRANSLATED = ("index-url", "extra-index-url", "find-links", "no-index")
@@ -36,7 +38,8 @@ def find_uv(base):
 def only_pip_knows(job):
     """Options, lines and settings of pip that uv would pass over, so that it could not do the same."""
     lines = [line for line in job.requirements if line.startswith("-") and not KNOWN_LINES.match(line)]
-    settings = [f"its setting {name}" for name in pip_settings() if name not in HARMLESS and name not in TRANSLATED]
+    ours = [*HARMLESS, *TRANSLATED, *(["proxy"] if job.proxy else [])]
+    settings = [f"its setting {name}" for name in pip_settings() if name not in ours]
     return [*job.options, *lines, *settings]
 
 
@@ -61,12 +64,14 @@ def uv_install(job, uv):
     options = ["--prefix", job.stage, "--python", python, "--break-system-packages", "--index-strategy", "unsafe-best-match"]
     options += [word for name in job.upgrade for word in ("--upgrade-package", name)]
     # A dry run tells no dependencies. A stage for a check is thrown away in any case, so it may as well be filled.
-    dry = job.check and not job.follows
+    # Nor does it look at what it would have to hash.
+    hashed = any(" --hash" in line for line in job.requirements + job.constraints)
+    dry = job.check and not job.follows and not hashed
     options += ["--compile-bytecode"] if job.compile and not job.check else []
     # Without a cache it would unpack to /tmp, and then copy all of it to the stage's file system.
     cache = os.path.join(job.cache, "uv") if job.cache else os.path.join(job.stage, "cache")
     options += ["--cache-dir", cache]
-    options += ["--require-hashes"] if any(" --hash" in line for line in job.requirements) else []
+    options += ["--require-hashes"] if hashed else []
     options += ["--dry-run"] if dry else []
     job_texts = job.texts()
     job_texts[0] = "".join(line + "\n" for line in lines_of(settings, job.requirements)) + job_texts[0]
@@ -87,6 +92,7 @@ def uv_install(job, uv):
     if not job.cache:
         shutil.rmtree(cache, ignore_errors=True)
     take_back(job.stage, site)
+    note_hashes(site)
     return Done("uv", argv, rc, out, err, foretold(err) if dry else dists_in(site))
 
 
@@ -114,6 +120,27 @@ def take_back(stage, site):
     for entry in os.listdir(stage):
         if not os.path.isdir(os.path.join(stage, entry)):
             os.remove(os.path.join(stage, entry))
+
+
+def note_hashes(site):
+    """What pip writes down of an archive in the file system, and uv does not: by its hash a later look tells whether it is still the same."""
+    for dist in dists_in(site).values():
+        record = dist.direct_url or {}
+        path = plain(record.get("url", "")).partition("file://")[2]
+        if "archive_info" not in record or archive_hashes(record).get("sha256") or not os.path.isfile(path):
+            continue
+        record["archive_info"] = {"hashes": {"sha256": sha256_of(path)}}
+        rewrite(os.path.join(dist.path, "direct_url.json"), json.dumps(record))
+        listing = os.path.join(dist.path, "RECORD")
+        with open(listing, encoding="utf-8") as file:
+            rewrite(listing, re.sub(r"(?m)^(.*/direct_url\.json),.*$", r"\1,,", file.read()))
+
+
+def rewrite(path, text):
+    """As a new file: what is there may be a link into uv's cache."""
+    with open(path + ".new", "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+    os.replace(path + ".new", path)
 
 
 class Foretold:

@@ -54,6 +54,7 @@ class Wanted:
             raise ValueError("pip does not know what ~ is: write the full path")
         self.url, _bracket, extras = re.sub(r"(\[[^\[\]]*\])$", r" \1", url).partition(" [")
         self.name, self.specifier = canonical(fragment(self.url).get("egg", "").partition("[")[0]), None
+        self.url = self.url.strip()
         self.extras = {part.strip() for part in extras.rstrip("]").split(",") if part.strip()}
         self.marker = packaging.Requirement("x; " + marker).marker if marker else None
 
@@ -75,6 +76,7 @@ def is_reference(text):
     head = split_marker(text)[0]
     if re.match(r"^[A-Za-z0-9][\w.\-]*\s*(\[[^\]]*\])?\s*@", head):
         return False
+    head = re.sub(r"\s*\[[^\[\]]*\]$", "", head)
     return "://" in head or re.match(r"[./~]|[^\s\[<>=!~]*/|.*\.(whl|zip|tar\.gz|tar\.bz2|tar\.xz|tgz)$", head) is not None
 
 
@@ -97,10 +99,14 @@ def explain(message, text):
 
 def requirement_of(line):
     """The requirement in a line of a requirements file, without the options behind it; None for a line of options."""
-    line = re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: os.environ.get(match.group(1)) or match.group(0), line)
     if line.startswith("-"):
         return None
-    return re.split(r"\s+-{1,2}(?=[a-z])", line, maxsplit=1)[0].strip()
+    return re.split(r"\s+-{1,2}(?=[A-Za-z])", expanded(line), maxsplit=1)[0].strip()
+
+
+def expanded(line):
+    """The line with the container's environment in it, as pip does it: in credentials, say."""
+    return re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: os.environ.get(match.group(1)) or match.group(0), line)
 
 
 # ---------------------------------------------------------------- direct references
@@ -167,10 +173,12 @@ def same_hash(target, wanted, hashes):
     if any(algorithm in hashes and hashes[algorithm] != wanted[algorithm] for algorithm in wanted):
         return False
     path = target[7:] if target.startswith("file://") else ""
-    if "sha256" not in hashes or not os.path.isfile(path):
-        return True
+    return "sha256" not in hashes or not os.path.isfile(path) or sha256_of(path) == hashes["sha256"]
+
+
+def sha256_of(path):
     digest = hashlib.sha256()
     with open(path, "rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
-    return digest.hexdigest() == hashes["sha256"]
+    return digest.hexdigest()

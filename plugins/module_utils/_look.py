@@ -89,7 +89,7 @@ STARTED, PATIENCE = 60, 20
 
 NO_ENGINE = {
     **{"available": False, "daemon": "", "reason": "", "kind": "", "version": "", "runtimes": [], "default_runtime": "", "cdi_dirs": [], "limits": []},
-    **{"architecture": "", "cpus": 0, "containers": 0, "live_restore": False, "root_dir": "", "free": -1, "rootless": False, "socket": ""},
+    **{"architecture": "", "cpus": 0, "containers": 0, "live_restore": False, "root_dir": "", "free": -1, "rootless": False, "selinux": False, "socket": ""},
 }
 
 # Where distributions keep what the host itself trusts.
@@ -118,6 +118,7 @@ def read_engine(info: dict) -> dict:
         "containers": info.get("ContainersRunning", 0) + info.get("ContainersPaused", 0),
         "live_restore": info.get("LiveRestoreEnabled", False),
         "root_dir": info.get("DockerRootDir", ""),
+        "selinux": any("name=selinux" in option for option in info.get("SecurityOptions") or []),
         "limits": [name for name, word in limits.items() if info.get(word, True)],
     }
 
@@ -138,6 +139,7 @@ def _read_podman(info: dict) -> dict:
         "live_restore": True,
         "root_dir": store.get("graphRoot", ""),
         "rootless": (host.get("security") or {}).get("rootless", False),
+        "selinux": (host.get("security") or {}).get("selinuxEnabled", False),
         "socket": socket_path if os.path.exists(socket_path) else "",
         "limits": [name for name, controller in names.items() if controllers is None or controller in controllers],
     }

@@ -76,7 +76,10 @@ class Wish:
         """Read the module's parameters, and the files that they name."""
         lines = Lines([["name", name] for name in names_with_version(params["name"] or [], params["version"])])
         if params["requirements"]:
-            lines.add_file(params["requirements"])
+            if re.match(r"\w+://", params["requirements"]):
+                lines.requirements.append(["requirements", f"-r {params['requirements']}"])
+            else:
+                lines.add_file(params["requirements"])
         if params["requirements_content"]:
             lines.add_text(params["requirements_content"], "requirements_content")
         lines.add_text("\n".join(split_names(params["constraints"] or [])), "constraints", constraint=True)
@@ -116,10 +119,12 @@ def names_with_version(names: list, version: str | None) -> list:
         return names
     if len(names) != 1:
         raise PipError("version goes with exactly one name; write several as name==version each")
-    if any(sign in names[0] for sign in "<>=!~@/"):
+    name, semicolon, marker = names[0].partition(";")
+    if any(sign in name for sign in "<>=!~@/"):
         raise PipError(f"{names[0]} names its version already; leave version out")
     version = version.strip()
-    return [f"{names[0]}{version}" if version.startswith(("<", ">", "=", "!", "~")) else f"{names[0]}=={version}"]
+    sign = "" if version.startswith(("<", ">", "=", "!", "~")) else "=="
+    return [f"{name.strip()}{sign}{version}{semicolon}{marker}"]
 
 
 def virtualenv_name(name: str | None) -> str | None:
@@ -142,8 +147,9 @@ def index_lines(params: dict) -> list:
 def secrets(params: dict) -> set:
     """Passwords and tokens in URLs anywhere in the parameters: nothing that we return or log may show them."""
     texts = [text for value in params.values() for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
-    # Over HTTP, a long user name without a password is a token.
-    found = {match for text in texts for match in re.findall(r"(?:://[^/@\s:]*:|https?://(?=[^/@\s:]{8,}@))([^/@\s]+)@", text)}
+    # Over HTTP, a long user name without a password is a token. A password may have an @ in it; a proxy may come without its scheme.
+    forms = r"(?:://[^/\s:]*:|https?://(?=[^/\s:]{8,}@))([^/\s]+)@", r"^[^/\s:@]+:([^/\s]+)@[^/\s@:]+:\d+$"
+    found = {match for text in texts for form in forms for match in re.findall(form, text)}
     return found | {unquote(secret) for secret in found}
 
 
@@ -155,7 +161,7 @@ def extra_options(extra_args: str | None) -> list:
     for option in options:
         if any(name in MISPLACING for name in meant_by(option)):
             raise PipError(f"extra_args: {option} would lead pip away from the lab user's packages")
-        if re.search(r"https?://[^/@\s]+@", option):
+        if re.search(r"https?://[^/\s]+@|\w+://[^/\s:]*:[^/\s]+@|^[^/\s@:]+:[^/\s]+@[^/\s@:]+:\d+$", option):
             raise PipError("extra_args has credentials that everybody in the container would see: use index_url, extra_index_urls, find_links or proxy")
     return options
 
@@ -174,7 +180,7 @@ def python_of(executable: str | None) -> str:
     if not executable:
         return "python3"
     folder, name = os.path.split(executable)
-    return os.path.join(folder, "python" + name[3:] if name.startswith("pip") else name)
+    return os.path.join(folder, "python" + (name[3:] or "3") if name.startswith("pip") else name)
 
 
 class Packages:

@@ -15,6 +15,7 @@ import re
 UNREACHABLE = re.compile(
     r"NewConnectionError|NameResolutionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|ProtocolError"
     r"|SSLError|SSLCertVerification|CERTIFICATE_VERIFY_FAILED|Connection (?:refused|reset|broken)"
+    r"|failed to lookup address information|tcp connect error|invalid peer certificate"
 )
 NOT_BUILT = re.compile(
     r"(?:Failed building wheel for|Failed to build|Could not build wheels for) "
@@ -34,7 +35,7 @@ def explain(out: str, err: str) -> str:
     """One sentence about a failed pip."""
     text = RETRY.sub("", ORIGIN.sub("", err + "\n" + out))
     text = text if re.search(r"\(from versions: (none)?\)", text) else LAST_RETRY.sub("", text)
-    for reason in (no_pip, no_space, conflict, hashes, other_python, credentials, network, in_clear, no_version, build, no_file, no_git, breakdown):
+    for reason in REASONS:
         sentence = reason(text)
         if sentence:
             return sentence
@@ -56,7 +57,8 @@ def no_space(text: str) -> str:
 def conflict(text: str) -> str:
     found = re.search(r"The conflict is caused by:\n((?:    .+\n)+)", text + "\n")
     if not found:
-        return ""
+        found = re.search(r"(Because [^╰]*? are unsatisfiable)", text)  # uv's words
+        return "conflict: " + re.sub(r"\s+", " ", found.group(1)) if found else ""
     sides = [side.strip() for side in found.group(1).splitlines()]
     sides = [re.sub(r"^The user requested \(constraint\) ", "the constraint ", side) for side in sides]
     sides = [re.sub(r"^The user requested ", "the requirement ", side) for side in sides]
@@ -87,9 +89,9 @@ def credentials(text: str) -> str:
 def network(text: str) -> str:
     if not UNREACHABLE.search(text):
         return ""
-    host = re.search(r"host='([^']+)', port=(\d+)", text)
-    where = f"{host.group(1)}:{host.group(2)}" if host else "the index"
-    if re.search("SSLError|SSLCertVerification|CERTIFICATE_VERIFY_FAILED", text):
+    host = re.search(r"host='([^']+)', port=(\d+)", text) or re.search(r"Failed to fetch: `\w+://(?:[^/\s]*@)?([^/:`]+):?(\d*)", text)
+    where = ":".join(filter(None, host.groups())) if host else "the index"
+    if re.search("SSLError|SSLCertVerification|CERTIFICATE_VERIFY_FAILED|invalid peer certificate", text):
         return f"{where} shows a certificate that the container does not trust"
     if "ProxyError" in text:
         return f"{where} cannot be reached through the proxy"
@@ -105,11 +107,13 @@ def no_version(text: str) -> str:
     found = re.search(r"Could not find a version that satisfies the requirement (.+?) \(from versions: (.*?)\)(?:\n|$)", text)
     if not found:
         found = re.search(r"No matching distribution found for (.+)", text)
-        return f"no such package: {found.group(1)}" if found else ""
+        return f"no such package: {found.group(1)}, or none for this Python and processor" if found else ""
     requirement, versions = found.group(1), [part.strip() for part in found.group(2).split(",")]
     if versions in ([""], ["none"]):
         other = re.search(r"Ignored the following versions that require a different python version: (.+)", text)
-        return f"no version of {requirement} is for this Python ({other.group(1)})" if other else f"no such package: {requirement}"
+        if other:
+            return f"no version of {requirement} is for this Python ({other.group(1)})"
+        return f"no such package: {requirement}, or none for this Python and processor"
     return f"no such version: {requirement}; nearest ones: {', '.join(nearest(requirement, versions))}"
 
 
@@ -155,3 +159,36 @@ def breakdown(text: str) -> str:
         return ""
     last = text.rpartition("Traceback (most recent call last):\n")[2]
     return f"pip itself broke down: {next(line for line in last.splitlines() if not line.startswith(' '))}"
+
+
+def git(text: str) -> str:
+    if not re.search(r"× git (?:clone|fetch|checkout|submodule)\b.* did not run successfully", text):
+        return ""
+    why = re.findall(r"^\s*(?:fatal|error): (?!subprocess-exited)(.+)", text, re.MULTILINE)
+    return f"git cannot fetch it: {why[0].strip()}" if why else "git cannot fetch it: its own words are in stderr"
+
+
+def diagnostic(text: str) -> str:
+    """pip's newer form: what is wrong, then where, then a hint that says less."""
+    found = re.search(r"^\s*× (.+)\n(?:\s*│.*\n)*(?:\s*╰─> (.+))?", text, re.MULTILINE)
+    return ": ".join(part.strip() for part in found.groups() if part) if found else ""
+
+
+# The first that knows what to say of it.
+REASONS = (
+    no_pip,
+    no_space,
+    conflict,
+    hashes,
+    other_python,
+    git,
+    credentials,
+    network,
+    in_clear,
+    no_version,
+    build,
+    no_file,
+    no_git,
+    breakdown,
+    diagnostic,
+)

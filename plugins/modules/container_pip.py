@@ -344,7 +344,7 @@ def main() -> None:
     except (EngineError, RequirementsError) as error:
         module.fail_json(msg=str(error), cmd=[], stdout="", stderr="")
     except PipError as error:
-        module.fail_json(msg=f"Container {params['container']}: {error}.", **{"cmd": [], "stdout": "", "stderr": "", **error.details})
+        module.fail_json(msg=f"Container {params['container']}: {str(error).rstrip('.')}.", **{"cmd": [], "stdout": "", "stderr": "", **error.details})
     for warning in result.pop("warnings"):
         module.warn(f"Container {params['container']}: {warning}")
     module.exit_json(**result)

@@ -233,12 +233,13 @@ engine:
       there (V(-1) is unknown).
     - Where none answers, C(root_dir) and C(free) are of where its data is or will be, and C(daemon) is the path of Docker's daemon, if it is there.
     - How many containers run or are paused, whether they would outlive the engine (C(live_restore)), and where it reads CDI specifications, if it does.
-    - C(kind) is V(docker) or V(podman), C(limits) what the host lets it limit, and C(rootless) whether Podman runs without root.
+    - C(kind) is V(docker) or V(podman), C(limits) what the host lets it limit, C(rootless) whether Podman runs without root, and
+      C(selinux) whether SELinux keeps containers from files of the host.
       C(socket) is where Podman speaks as Docker does, and empty if it does not.
   returned: always
   type: dict
   sample: {available: true, reason: "", kind: docker, version: "26.1.5", runtimes: [runc], default_runtime: runc, cdi_dirs: [/etc/cdi, /var/run/cdi],
-    limits: [memory, cpus, pids], rootless: false, socket: "", architecture: x86_64, cpus: 8, containers: 1, live_restore: false,
+    limits: [memory, cpus, pids], rootless: false, selinux: false, socket: "", architecture: x86_64, cpus: 8, containers: 1, live_restore: false,
     root_dir: /var/lib/docker, free: 68719476736}
 gpus:
   description:

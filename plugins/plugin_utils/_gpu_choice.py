@@ -158,13 +158,16 @@ def choose(lab: dict, play: list, look: dict) -> dict:
         raise found
     if not found:
         return {**nothing, "note": "It has no GPU: other labs have all of them for themselves alone"}
-    if not gpus["ways"]:
+    # Whether it knows requests for devices, no engine says, and the toolkit may be newer than it is; a lab that sees its GPUs proves it.
+    proven = container.get("gpu_way") == "device_requests" and gpus["seen"] and not gpus["lost"]
+    ways = ["device_requests", *gpus["ways"]] if proven else gpus["ways"]
+    if not ways:
         why, what = _why_no_way(gpus, look["engine"])
         if wanted != "auto" or container.get("gpus"):
             raise Refused(f"Lab {lab['name']} wants GPUs, but the engine of this host {why}: {what}, or set lab_gpus to none.")
         return {**nothing, "note": f"It has no GPU: the engine {why} ({what})"}
     # A lab that sees its GPUs is not made anew because the engine has learnt a better way.
-    way = container.get("gpu_way", "") if container.get("gpu_way") in gpus["ways"] and not gpus["lost"] else gpus["ways"][0]
+    way = container.get("gpu_way", "") if container.get("gpu_way") in ways and not gpus["lost"] else ways[0]
     if way == "cdi" and set(gpus["cdi"]) == {"all"} and len(found) < len(gpus["devices"]):
         raise Refused(f"Lab {lab['name']} wants some of the GPUs, and the CDI specification of this host has them all or none: set lab_gpus to all, or none.")
     uuids = [device["uuid"] for device in found]

@@ -51,6 +51,14 @@ def test_another_user_than_root_gets_a_sentence():
     assert run.changed == []
 
 
+def test_user_who_does_not_exist_gets_a_sentence():
+    """And is not made: who may talk to the engine is as good as root."""
+    run = play(PLAYBOOK, LIMIT, engine_users=["marie", "mraie"])
+    for name in DEBIANS:
+        assert "engine_users names mraie, who does not exist on this host" in run.failures[name]
+    assert run.changed == []
+
+
 def test_install():
     """By an ordinary user, who becomes root."""
     run = play(PLAYBOOK, LIMIT, "--become", ansible_user="marie")
@@ -109,6 +117,16 @@ def test_restart_that_was_cut_off_is_made_up_for():
     assert play(PLAYBOOK, LIMIT).changed == ["Restart the engine"]
     assert all(now != then for now, then in zip(since(), before))
     assert play(PLAYBOOK, LIMIT).changed == []
+
+
+def test_settings_that_the_engine_does_not_take_are_taken_back(there):
+    before = there.file("/etc/docker/daemon.json").content_string, there.check_output("ls /etc/docker")
+    name = there.backend.name
+    run = play(PLAYBOOK, f"--limit={name}", engine_daemon_config={"no-such-setting": True}, engine_wait=5)
+    assert "Docker does not start with engine_daemon_config, and so runs with its settings of before" in run.failures[name]
+    assert there.run("docker version").rc == 0
+    assert (there.file("/etc/docker/daemon.json").content_string, there.check_output("ls /etc/docker")) == before
+    assert play(PLAYBOOK, f"--limit={name}").changed == []
 
 
 def test_settings_that_are_no_json_get_a_sentence():

@@ -116,6 +116,18 @@ def test_they_are_up_after_a_start_of_the_server():
     assert wait_until(lambda: (answers(NEW), answers(ROOTLESS)) == ("200", "200"))
 
 
+def test_labs_live_as_long_as_the_host():
+    """Also where Podman was there before, and nobody had thought of that."""
+    server(NEW).check_output("systemctl disable podman-restart.service")
+    assert play(SITE, ONLY[NEW]).changed == ["Start labs at boot"]
+    assert server(NEW).check_output("systemctl is-enabled podman-restart.service") == "enabled"
+    server(NEW).check_output("rm /var/lib/systemd/linger/admin")
+    run = play(SITE, ONLY[ROOTLESS])
+    server(NEW).check_output("touch /var/lib/systemd/linger/admin")
+    # Whether users may change it, the system decides.
+    assert run.changed == ["Let labs run while nobody is logged in"] or "What admin runs on this host ends when they log out" in run.out
+
+
 def test_without_root_nothing_is_limited_that_cannot_be():
     run = play(LAB, ONLY[ROOTLESS], lab_memory="1g")
     assert "lab_memory is 1g, but the engine of this host cannot limit that" in run.failures[ROOTLESS]

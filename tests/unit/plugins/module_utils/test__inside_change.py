@@ -629,6 +629,41 @@ def test_nobody_sees_a_password(uv_lab, wheels, tmp_path, user, installer):
     assert "s3cr3t" not in (tmp_path / "seen").read_text() + json.dumps(answer)
 
 
+def test_credentials_from_the_containers_environment(uv_lab, wheels):
+    """As pip's own manual shows them."""
+    uv_lab.environment.update(INDEX_USER="me@example.com", INDEX_PASSWORD="s3cr3t")
+    for installer in ("pip", "uv"):
+        with index_of(wheels, "me@example.com:s3cr3t") as port:
+            answer = uv_lab.change("tw-b", index_lines=[f"--index-url http://${{INDEX_USER}}:${{INDEX_PASSWORD}}@127.0.0.1:{port}/simple"], installer=installer)
+        assert answer["installed"] == {"tw-b": "1.5"}, answer["err"]
+        uv_lab.change("tw-b", state="absent")
+
+
+def test_what_went_elsewhere_is_not_there(lab, tmp_path):
+    (tmp_path / "pip.conf").write_text(f"[install]\nroot = {tmp_path}/elsewhere\n")
+    lab.environment["PIP_CONFIG_FILE"] = str(tmp_path / "pip.conf")
+    assert "pip was content, and tw-b is not there" in lab.change("tw-b")["error"]
+    (tmp_path / "pip.conf").write_text("[install]\ndry-run = true\n")
+    assert lab.change("tw-b")["after"] == {"tw-b": "1.5"}
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_a_local_archive_that_was_built_anew_is_installed_anew(uv_lab, tmp_path, installer):
+    for content in ("old", "new"):
+        wheelhouse.Wheel("tw-mine", "1.0", files={"tw_mine.py": f"is_ = {content!r}"}).write(tmp_path)
+        wheel = str(tmp_path / "tw_mine-1.0-py3-none-any.whl")
+        assert uv_lab.change(wheel, installer=installer)["installed"] == {"tw-mine": "1.0"}
+        assert content in next(uv_lab.base.rglob("tw_mine.py")).read_text()
+        assert uv_lab.look(wheel)["satisfied"]
+        assert uv_lab.change(wheel, installer=installer)["installed"] == {}
+
+
+def test_check_mode_looks_at_hashes(uv_lab):
+    wrong = "tw-b==1.5 --hash=sha256:" + 64 * "0"
+    for installer in ("pip", "uv"):
+        assert uv_lab.change(wrong, installer=installer, check=True)["rc"] != 0
+
+
 @contextlib.contextmanager
 def index_of(folder, user):
     """An index that lets this user in; also a proxy on the way to itself, whatever its name."""
@@ -642,7 +677,7 @@ def index_of(folder, user):
 
 @pytest.mark.parametrize("installer", ["pip", "uv"])
 def test_the_tasks_proxy_is_asked_and_no_other(uv_lab, wheels, installer):
-    uv_lab.environment.update(dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY"), "http://127.0.0.1:9"))
+    uv_lab.environment.update(dict.fromkeys(("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "PIP_PROXY"), "http://127.0.0.1:9"))
     uv_lab.environment.update({"PIP_TRUSTED_HOST": "index.invalid"} if installer == "pip" else {})  # uv asks over plain HTTP in any case
     index_lines = ["--index-url http://me:pw@index.invalid/simple"]
     with index_of(wheels, "me:pw") as port:

@@ -158,7 +158,12 @@ def test_somebody_elses_kernel_stays(kernel):
     kernel.spec.parent.mkdir(parents=True)
     kernel.spec.write_text('{"argv": ["/opt/theirs/bin/python"]}')
     assert "somebody else made" in kernel.lab.change("tw-a", virtualenv="old")["error"]
+    assert "somebody else made" in kernel.lab.change("tw-a", virtualenv="old", check=True)["error"]
     assert not kernel.path.exists()
+    for check in (True, False):
+        assert not kernel.look(state="absent", whole=True)["kernel_differs"]
+        kernel.change(state="absent", whole=True, check=check)
+    assert kernel.spec.exists()
 
 
 def test_a_list_with_hashes_must_name_all(kernel):

@@ -88,6 +88,12 @@ def test_constraints_of_the_environment_count(base, tmp_path):
     assert not look(base, "b", PIP_CONSTRAINT=str(tmp_path / "c.txt"))["satisfied"]
     (tmp_path / "pip.conf").write_text(f"[install]\nconstraint = {tmp_path}/c.txt\n")
     assert not look(base, "b", PIP_CONFIG_FILE=str(tmp_path / "pip.conf"))["satisfied"]
+    # Read as pip reads it; what pip itself cannot read is for pip to complain of, when it is asked.
+    (tmp_path / "c.txt").write_text("\ufeffb==1 \\\n  --hash=sha256:00\n", encoding="utf-8")
+    assert look(base, "b", PIP_CONSTRAINT=str(tmp_path / "c.txt"))["satisfied"]
+    (tmp_path / "c.txt").write_text("b is what?\n")
+    found = look(base, "b", PIP_CONSTRAINT=str(tmp_path / "c.txt"))
+    assert (found["malformed"], found["satisfied"]) == ([], False)
     (tmp_path / "pip.conf").write_text("constraint")
     assert look(base, "b", PIP_CONFIG_FILE=str(tmp_path / "pip.conf"))["satisfied"]
 

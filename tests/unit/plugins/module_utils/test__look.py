@@ -411,6 +411,13 @@ def test_why_not_ready(facts, sentence):
     assert sentence in _look.why_not_ready({"name": "lab", "wait": 30}, facts)
 
 
+@pytest.mark.parametrize(("options", "selinux"), [(["name=apparmor", "name=seccomp,profile=default", "name=selinux"], True), (None, False)])
+def test_selinux(options, selinux):
+    assert _look.read_engine({"ServerVersion": "26.1.5", "SecurityOptions": options})["selinux"] is selinux
+    podman = {**PODMAN, "host": {**PODMAN["host"], "security": {"selinuxEnabled": selinux}}}
+    assert _look.read_engine(podman)["selinux"] is selinux
+
+
 # -- Podman's words ---------------------------------------------------------------------------------------------------
 
 PODMAN = {
@@ -430,6 +437,7 @@ def test_podman(tmp_path):
     assert (found["kind"], found["version"], found["rootless"], found["containers"]) == ("podman", "5.4.2", True, 2)
     assert found["limits"] == ["memory", "cpus", "pids"]
     assert found["socket"] == ""  # nobody listens there
+    assert not found["selinux"]
     (tmp_path / "podman.sock").touch()
     host = {**PODMAN["host"], "cgroupControllers": [], "remoteSocket": {"path": f"unix://{tmp_path}/podman.sock"}}
     found = _look.read_engine({**PODMAN, "host": host})

@@ -22,9 +22,9 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._pip_errors import e
     ("executable", "python"),
     [
         (None, "python3"),
-        ("pip", "python"),
+        ("pip", "python3"),
         ("pip3.11", "python3.11"),
-        ("/opt/conda/bin/pip", "/opt/conda/bin/python"),
+        ("/opt/conda/bin/pip", "/opt/conda/bin/python3"),
         ("python3.12", "python3.12"),
         ("/usr/bin/python3", "/usr/bin/python3"),
     ],
@@ -38,6 +38,7 @@ def test_version_goes_with_one_bare_name():
     assert _pip.names_with_version(["a[x]"], "1.0") == ["a[x]==1.0"]
     assert _pip.names_with_version(["a,b"], None) == ["a", "b"]
     assert _pip.names_with_version(["a"], " >=1.0,<2") == ["a>=1.0,<2"]  # as ansible.builtin.pip takes it
+    assert _pip.names_with_version(["a; python_version>='3'"], "1.0") == ["a==1.0; python_version>='3'"]
     for names in (["a", "b"], [], ["a>1"], ["https://example.com/a.whl"]):
         with pytest.raises(PipError, match="version"):
             _pip.names_with_version(names, "1.0")
@@ -61,7 +62,13 @@ def test_options_that_act_in_any_case(option):
     assert _pip.Wish(_pip.Lines(), pip_options=_pip.extra_options(option)).pip_decides
 
 
-@pytest.mark.parametrize("option", ["--index-url=https://me:pw@example.com/simple", "-i https://t0ken@example.com", "--proxy http://me:pw@example.com"])
+@pytest.mark.parametrize(
+    "option",
+    [
+        *("--index-url=https://me:pw@example.com/simple", "-i https://t0ken@example.com"),
+        *("--proxy http://me:pw@example.com", "--proxy socks5://me:pw@example.com", "--proxy me:pw@example.com:3128"),
+    ],
+)
 def test_credentials_in_extra_args(option):
     with pytest.raises(PipError, match="^extra_args has credentials that everybody") as error:
         _pip.extra_options(option)
@@ -78,6 +85,7 @@ def test_secrets_are_found_wherever_a_url_is():
     assert _pip.secrets(params) == {"p%40ss", "p@ss", "tok3n"}
     assert _pip.secrets({"find_links": ["https://t0k3n-t0k3n@example.com", "git+https://git@example.com/r", "https://example.com/a@1"]}) == {"t0k3n-t0k3n"}
     assert _pip.secrets({"index_url": "https://me:a:b@example.com/simple"}) == {"a:b"}
+    assert _pip.secrets({"index_url": "https://me@example.org:p@ss@example.com/simple", "proxy": "me:pr0xy@example.com:3128"}) == {"p@ss", "pr0xy"}
 
 
 def test_secrets_are_found_in_files(tmp_path):
@@ -103,6 +111,18 @@ def test_credentials_go_into_a_netrc(tmp_path, line, password):
 @pytest.mark.parametrize("line", ["a @ git+https://me:pw@example.com/r.git", "--index-url https://example.com/simple"])
 def test_git_reads_another_netrc(line):
     assert without_credentials([line]) == ([line], "")
+
+
+def test_credentials_end_with_the_last_at():
+    plain, text = without_credentials(["--index-url https://me@example.org:p@ss@example.com/simple", "a @ https://example.com/a@1.whl"])
+    assert plain == ["--index-url https://example.com/simple", "a @ https://example.com/a@1.whl"]
+    assert [word.strip('"') for word in text.split()] == ["machine", "example.com", "login", "me@example.org", "password", "p@ss"]
+
+
+def test_a_file_of_requirements_may_be_an_address():
+    params = {**dict.fromkeys(["name", "version", "requirements_content", "constraints", "virtualenv", "extra_args"]), **dict.fromkeys(_pip.AS_GIVEN)}
+    params.update({name: None for name in ("index_url", "extra_index_urls", "find_links", "no_index")}, state="present")
+    assert _pip.Wish.of({**params, "requirements": "https://example.com/r.txt"}).lines.requirements == [["requirements", "-r https://example.com/r.txt"]]
 
 
 def test_two_passwords_for_one_host_do_not_mix():
@@ -161,6 +181,7 @@ RETRIED = (
     "'NewConnectionError(\"HTTPSConnection(host='example.com', port=443): refused\")': /simple/a/\n"
 )
 NOT_FOUND = "ERROR: Could not find a version that satisfies the requirement a==7 (from versions: {})\nERROR: No matching distribution found for a==7\n"
+OR_NONE = "or none for this Python and processor"
 REFUSED = "the index example.com refuses the credentials that it was given, or wants some (403)"
 
 
@@ -187,11 +208,29 @@ REFUSED = "the index example.com refuses the credentials that it was given, or w
             "pip does not ask example.com over plain HTTP: use HTTPS, or set PIP_TRUSTED_HOST=example.com in the container",
         ),
         (f"{RETRIED.format(4)}{NOT_FOUND.format('1.0, 2.0')}", "no such version: a==7; nearest ones: 1.0, 2.0"),
-        (f"{RETRIED.format(4)}{NOT_FOUND.format('none')}", "no such package: a==7"),
+        (f"{RETRIED.format(4)}{NOT_FOUND.format('none')}", f"no such package: a==7, {OR_NONE}"),
         (f"{RETRIED.format(1)}{RETRIED.format(0)}{NOT_FOUND.format('none')}", "example.com:443 cannot be reached from the container"),
         ("ERROR: HTTP error 403 while getting https://example.com/a.whl\nERROR: 403 Client Error: Forbidden for url: https://example.com/a.whl", REFUSED),
         ("error: HTTP status client error (403 Forbidden) for url (https://example.com/a/)", REFUSED),
-        ("ERROR: No matching distribution found for a==1.403 (https://example.com/401)", "no such package: a==1.403 (https://example.com/401)"),
+        ("ERROR: No matching distribution found for a==1.403 (https://example.com/401)", f"no such package: a==1.403 (https://example.com/401), {OR_NONE}"),
+        (
+            "  fatal: unable to connect\n  error: subprocess-exited-with-error\n  × git clone --filter=blob:none did not run successfully.\n  │ exit code: 128",
+            "git cannot fetch it: unable to connect",
+        ),
+        (
+            "ERROR: invalid-egg-fragment\n\n× The 'a[x]' egg fragment is invalid\n│ from 'a.whl#egg=a[x]'\n╰─> use what is in the index\n\nhint: Try this.",
+            "The 'a[x]' egg fragment is invalid: use what is in the index",
+        ),
+        (
+            "  × No solution found when resolving dependencies:\n  ╰─▶ Because b==1 depends on a>1 and you require a<1,\n"
+            "      we can conclude that b==1 cannot be used.\n      And because you require b==1, your requirements are unsatisfiable.",
+            "conflict: Because b==1 depends on a>1 and you require a<1, we can conclude that b==1 cannot be used. "
+            "And because you require b==1, your requirements are unsatisfiable",
+        ),
+        (
+            "error: Failed to fetch: `https://example.com:444/simple/a/`\n  Caused by: dns error\n  Caused by: failed to lookup address information",
+            "example.com:444 cannot be reached from the container",
+        ),
         ("ERROR: Cannot find command 'git' - do you have 'git' installed and in your PATH?", "the image has no git, which this requirement needs"),
     ],
 )

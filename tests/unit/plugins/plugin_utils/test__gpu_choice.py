@@ -193,6 +193,11 @@ def test_the_way_stays_while_it_works():
     assert choose(lab(), [], look(had))["way"] == "runtime"
     assert choose(lab(), [], look(had, lost="nvidia-smi in it says: Failed to initialize NVML"))["way"] == "cdi"
     assert choose(lab(), [], look(had, ways=["cdi"]))["way"] == "cdi"
+    # The toolkit was installed anew since the engine was started: whether it still works, the lab can tell.
+    had["gpu_way"] = "device_requests"
+    for ways in (["cdi"], []):
+        assert choose(lab(), [], look(had, ways=ways, seen=["GPU-0"]))["way"] == "device_requests"
+    assert choose(lab(), [], look(had, ways=["cdi"]))["way"] == "cdi"
 
 
 def test_a_lab_without_gpus_is_as_it_was_before():
