@@ -81,6 +81,8 @@ class Base:
     def clean(self):
         for folder in (self.stage, sight_of(self.stage), self.trash):
             shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # of who was killed while writing it
+            os.remove(self.journal + ".new")
 
     def finish_interrupted(self):
         """A journal means that the stage was complete: repeat the swap to its end. Without one, it was not."""
