@@ -60,6 +60,7 @@ options:
     description:
       - Path of a requirements file on the managed host. Files that it names with C(-r) and C(-c) are read there, too. Paths of packages in
         it are paths in the container. Editable installations (C(-e)) are refused.
+      - Or the URL of one, which the container gets by itself, each time.
     type: path
   requirements_content:
     description:
@@ -78,7 +79,7 @@ options:
       - V(absent) removes what is named from the user site. What it needed stays, see O(autoremove). A package with a version specifier
         is removed only if its version fits.
       - V(exact) makes the user site hold what is asked for and what that needs, and nothing else.
-      - V(forcereinstall) installs again what is named. It changes something each time.
+      - V(forcereinstall) installs again what is named, and changes something each time. What only the image has is left alone.
       - None of them ever touches the image's own packages.
     type: str
     choices: [present, latest, absent, exact, forcereinstall]
