@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COLLECTIONS = ROOT / ".ansible/collections/ansible_collections"
 RESULTS = ROOT / "build/results"
+# How Ansible and pytest begin a line that says what went wrong.
+REASON = re.compile(r"(fatal|failed|\[ERROR\]|E  )")
 
 
 def files(*under: str) -> list[pathlib.Path]:
@@ -35,7 +38,8 @@ def run(*argv: str | pathlib.Path, cwd: pathlib.Path = ROOT, **env: str) -> str:
         errors="replace",
     )
     print(done.stdout)
-    assert done.returncode == 0, f"{' '.join(command[:6])} ended with {done.returncode}"
+    reasons = [line for line in done.stdout.splitlines() if REASON.match(line)]
+    assert done.returncode == 0, "\n".join([f"{' '.join(command[:6])} ended with {done.returncode}", *reasons[-5:]])
     return done.stdout
 
 
