@@ -39,9 +39,14 @@ _value:
   elements: str
 """
 
-from ansible_collections.mlenv.jupyter.plugins.plugin_utils._refusals import refusals
+
+def lab_refusals(wanted: dict, look: dict) -> list:
+    # Not above: Ansible reads all filters of a collection anew for each task that uses one.
+    from ansible_collections.mlenv.jupyter.plugins.plugin_utils._refusals import refusals
+
+    return refusals(wanted, look)
 
 
 class FilterModule:
     def filters(self):
-        return {"lab_refusals": refusals}
+        return {"lab_refusals": lab_refusals}

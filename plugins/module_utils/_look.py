@@ -27,6 +27,19 @@ from importlib.util import find_spec
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine, EngineError, engine_trouble
+from ansible_collections.mlenv.jupyter.plugins.module_utils._names import (
+    CERTIFICATE,
+    CONFIG_MOUNT,
+    IMAGE_GID,
+    IMAGE_UID,
+    LABEL,
+    PRIVATE_FILES,
+    SECRET_CONFIG,
+    SERVER_CONFIG,
+    SHORTEST_TOKEN,
+    WHEELS,
+    is_loopback,
+)
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import parse_probe, probe_command
 from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import EVERYBODY, look_at_sources
 
@@ -72,18 +85,6 @@ ARGUMENTS = {
     "docker_host": TEXT,
 }
 
-# Where the lab's private files (token, server configuration) are seen in the container, and by which labels
-# the role says what it wanted. roles/lab/vars/main/container.yml has the same names.
-CONFIG_MOUNT = "/etc/mlenv"
-LABEL = "mlenv.jupyter."
-CERTIFICATE = "server.pem"  # with its private key
-SECRET_CONFIG = "jupyter_server_config.py"
-SERVER_CONFIG = ("jupyter_server_config.json", SECRET_CONFIG)
-PRIVATE_FILES = ("token", *SERVER_CONFIG, "ca-certificates.crt", "passwd", "group", CERTIFICATE)
-# What else is ours beside them.
-WHEELS = "wheels"
-SHORTEST_TOKEN = 12
-
 # By then a server answers, or never will; and an answer that takes so long is none. In seconds.
 STARTED, PATIENCE = 60, 20
 
@@ -94,9 +95,6 @@ NO_ENGINE = {
 
 # Where distributions keep what the host itself trusts.
 CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem")
-
-# The user of Jupyter's images, for a lab whose owner would otherwise be root.
-IMAGE_UID, IMAGE_GID = 1000, 100
 
 
 # -- What an engine says, under the names that we use -------------------------------------------------------------
@@ -258,10 +256,6 @@ def page_url(server: dict) -> str:
 
 
 # -- What the host says -----------------------------------------------------------------------------------------
-
-
-def is_loopback(address: str) -> bool:
-    return address.startswith("127.") or address == "::1"
 
 
 def find_user(who: str | int) -> pwd.struct_passwd:
@@ -611,7 +605,7 @@ class Look:
         home = facts["container"].get("home", "")
         volume = self.params["volume"] or facts["container"].get("mounts", {}).get(home + "/.local", "")
         if volume:
-            facts["volume"] = self._volume(volume)
+            facts["volume"] = self._volume(volume, container)
         if self.params["port"] and not (container is not None and _holds(container, self.params)):
             facts["port_holder"] = self._port_holder(container)
         if self.params["networks"]:
@@ -659,12 +653,17 @@ class Look:
         together = _content(path) + self.params["ca_certificates"].encode()
         return {"path": path, "sha256": hashlib.sha256(together).hexdigest()}
 
-    def _volume(self, name: str) -> dict:
+    def _volume(self, name: str, container: Container | None) -> dict:
         """Whether there is a volume of that name, and who owns its top (None where only root could see it)."""
-        found = self.engine.run("volume", "inspect", name)
-        facts = {"name": name, "exists": found.rc == 0, "uid": None, "gid": None}
+        mounts = container.raw.get("Mounts") or [] if container is not None else []
+        # No engine removes one that a container has: where it is then, is known already.
+        path = next((mount["Source"] for mount in mounts if mount.get("Name") == name), "")
+        if not path:
+            found = self.engine.run("volume", "inspect", name)
+            path = json.loads(found.out)[0].get("Mountpoint", "") if found.rc == 0 else None
+        facts = {"name": name, "exists": path is not None, "uid": None, "gid": None}
         if facts["exists"]:
-            top = find_path(json.loads(found.out)[0].get("Mountpoint", ""), "")
+            top = find_path(path, "")
             facts.update(uid=top["uid"], gid=top["gid"], mountpoint=top["path"])
         return facts
 

@@ -13,7 +13,7 @@ import os.path
 import re
 import shlex
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._look import SHORTEST_TOKEN, is_loopback
+from ansible_collections.mlenv.jupyter.plugins.module_utils._names import SHORTEST_TOKEN, is_loopback
 from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import may_everybody, read_networks
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _gpu_choice
 

@@ -1,0 +1,28 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What role lab decides by and what the look at a lab looks for: the same names and numbers on both sides.
+
+Private to the collection. It imports nothing: Ansible loads all filters of a collection anew for each task that uses one.
+"""
+
+from __future__ import annotations
+
+# Where the lab's private files (token, server configuration) are seen in the container, and by which labels the role
+# says what it wanted.
+CONFIG_MOUNT = "/etc/mlenv"
+LABEL = "mlenv.jupyter."
+CERTIFICATE = "server.pem"  # with its private key
+SECRET_CONFIG = "jupyter_server_config.py"
+SERVER_CONFIG = ("jupyter_server_config.json", SECRET_CONFIG)
+PRIVATE_FILES = ("token", *SERVER_CONFIG, "ca-certificates.crt", "passwd", "group", CERTIFICATE)
+# What else is ours beside them.
+WHEELS = "wheels"
+SHORTEST_TOKEN = 12
+
+# The user of Jupyter's images, for a lab whose owner would otherwise be root.
+IMAGE_USER, IMAGE_UID, IMAGE_GID = "jovyan", 1000, 100
+
+
+def is_loopback(address: str) -> bool:
+    return address.startswith("127.") or address == "::1"

@@ -1,0 +1,413 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is to be done for a lab: from what is wanted and from one look at how things are, before anything is changed.
+
+Private to the collection. ``wanted`` holds the variables of role lab without their prefix, ``look`` what lab_info saw.
+As templates all this would be compiled anew for each task that asks: half of a run with nothing to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+from ansible.module_utils.common.text.formatters import human_to_bytes
+from ansible_collections.mlenv.jupyter.plugins.filter.stacks_env import stacks_env
+from ansible_collections.mlenv.jupyter.plugins.module_utils._names import (
+    CERTIFICATE,
+    CONFIG_MOUNT,
+    IMAGE_GID,
+    IMAGE_UID,
+    IMAGE_USER,
+    LABEL,
+    SECRET_CONFIG,
+    SERVER_CONFIG,
+    is_loopback,
+)
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _gpu_choice
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils._refusals import refusals
+
+# By which programs find what they shall trust.
+CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS")
+# Of TLS 1.2 these alone, which no older version has; 1.3 has its own.
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+# The image's own test, asked gently: as it comes, a busy host makes a working lab unhealthy.
+HEALTHCHECK = {"interval": "30s", "timeout": "10s", "start_period": "60s", "retries": 3, "test_cli_compatible": True}
+NOBODY = "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin"
+
+
+def plan(wanted: dict, look: dict) -> dict:
+    """Why the lab cannot be had, or all that is to be done for it. Filter lab_plan tells of each key."""
+    lab = Wanted(wanted, look)
+    decided = {"refused": refusals(lab.asked(), look), "differs": {}, "busy": False}
+    if not decided["refused"] and wanted["state"] in ("started", "restarted"):
+        decided.update(lab.decide())
+    return decided
+
+
+class Wanted:
+    """The lab as it shall be, beside the look at how it is."""
+
+    def __init__(self, wanted: dict, look: dict):
+        self.wanted, self.look = wanted, look
+        self.podman, self.rootless = look["engine"]["kind"] == "podman", look["engine"]["rootless"]
+        self.uid, self.gid = look["owner"]["lab_uid"], look["owner"]["lab_gid"]
+        # The same user as the lab sees it: without root on the host, Podman shows its own user as that of the image.
+        self.inner_uid, self.inner_gid = (IMAGE_UID, IMAGE_GID) if self.rootless else (self.uid, self.gid)
+        self.user = wanted["user"]
+        self.home = f"/home/{self.user}"
+        # Another name is given to the image's user at start, and everything of ours moves along.
+        self.renamed = self.user != IMAGE_USER
+        # Without root nobody in the container can write its /etc/passwd: a user other than the image's own is brought along.
+        self.brings_user = not wanted["sudo"] and (self.renamed or self.inner_uid != IMAGE_UID)
+        # And nobody could make a home for a renamed one, so it is a directory of the host.
+        self.brings_home = self.brings_user and self.renamed
+        self.private = (look["config_dir"] or {}).get("path", "")
+        self.files = (look["config_dir"] or {}).get("files", {})
+        self.tls = wanted["tls"]["mode"]
+        self.exposed = not is_loopback(wanted["bind_address"])
+        self.gpu = self._gpus()
+        self.shm_size = wanted["shm_size"] or f"{max(1, 8 * len(self.gpu['devices']))}g"  # workers of data loaders hand their batches over in memory
+
+    def _gpus(self) -> dict:
+        try:
+            return _gpu_choice.choose(self.wanted["gpus"], list(self.wanted["gpu_play"]), self.look)
+        except _gpu_choice.Refused:
+            return {**_gpu_choice.NOTHING, "note": ""}
+
+    def asked(self) -> dict:
+        """What is wanted, with what follows from it, for those who refuse."""
+        tls = {**self.wanted["tls"], "names": self.names_outside()}
+        return {**self.wanted, "tls": tls, "tunnel": self.tunnel(), "shm_size": self.shm_size}
+
+    # -- By which names people come ---------------------------------------------------------------------------------
+
+    def _host(self) -> str:
+        host = self.wanted["host"]
+        return self.look["hostname"] if host["local"] else host["address"]
+
+    def names_outside(self) -> list:
+        """By which people come from elsewhere: what they were told, the one address, or the host's name."""
+        if self.wanted["tls"]["names_given"]:
+            return list(self.wanted["tls"]["names"])
+        if not self.exposed:
+            return []
+        address = self.wanted["bind_address"]
+        return ([] if address in ("0.0.0.0", "::") else [address]) + [self._host()]
+
+    def names(self) -> list:
+        """And from the host itself, or through a tunnel."""
+        return list(dict.fromkeys([*self.names_outside(), "localhost", "127.0.0.1", "::1"]))
+
+    def scheme(self) -> str:
+        return "https" if self.tls != "none" or self.wanted["tls"]["gen_cert"] else "http"
+
+    def base_url(self) -> str:
+        path = self.wanted["base_url"].strip("/")
+        return f"/{path}/" if path else "/"
+
+    def url(self) -> str:
+        address = self.names_outside()[0] if self.exposed else self.wanted["bind_address"]
+        return f"{self.scheme()}://{in_url(address)}:{self.wanted['port']}{self.base_url()}lab"
+
+    def tunnel(self) -> str:
+        address, port, host = self.wanted["bind_address"], self.wanted["port"], self.wanted["host"]
+        to = "127.0.0.1" if self.exposed else in_url(address)
+        words = f"-p {host['port']} " if int(host["port"]) != 22 else ""
+        user = f"{host['user']}@" if host["user"] else ""
+        return f"ssh -N -L {port}:{to}:{port} {words}{user}{self._host()}"
+
+    # -- What the server and its user are told ----------------------------------------------------------------------
+
+    def server_config(self) -> str:
+        """In a file, so that no log and no command line shows it."""
+        app = {"root_dir": f"{self.home}/work", "base_url": self.base_url()}
+        if self.tls != "none":
+            # Read for each connection: another certificate needs no restart.
+            app.update(certfile=f"{CONFIG_MOUNT}/{CERTIFICATE}", keyfile=f"{CONFIG_MOUNT}/{CERTIFICATE}", ssl_options={"ciphers": CIPHERS})
+        config = {"ServerApp": app}
+        if self.wanted["password_hash"]:
+            config["PasswordIdentityProvider"] = {"hashed_password": self.wanted["password_hash"]}
+        # The line ends are more than looks: ansible-core 2.18 takes a text that begins with a brace for a dictionary.
+        return f"\n{json.dumps(config, indent=4, sort_keys=True)}\n"
+
+    def passwd(self) -> str:
+        lines = [
+            "root:x:0:0:root:/root:/usr/sbin/nologin",
+            f"{self.user}:x:{self.inner_uid}:{self.inner_gid}::{self.home}:/bin/bash",
+            # The images' start script dies without a jovyan, whoever runs it.
+            *([f"{IMAGE_USER}:x:{IMAGE_UID}:{IMAGE_GID}::/home/{IMAGE_USER}:/bin/bash"] if self.renamed else []),
+            NOBODY,
+        ]
+        return "".join(f"{line}\n" for line in lines)
+
+    def group(self) -> str:
+        return f"root:x:0:\nusers:x:100:{self.user}\n{self.user}:x:{self.inner_gid}:\nnogroup:x:65534:\n"
+
+    def told(self) -> list:
+        """The files in the lab's private directory whose content the container sees from its start on."""
+        files = [{"name": SERVER_CONFIG[0], "content": self.server_config(), "mode": "0400"}]
+        if self.brings_user:
+            files += [{"name": "passwd", "content": self.passwd(), "mode": "0644"}, {"name": "group", "content": self.group(), "mode": "0644"}]
+        return files
+
+    def told_in_secret(self) -> list:
+        """Read by the server alone, which hands it on to kernels and terminals."""
+        text = self.wanted["secret_config"]
+        return [{"name": SECRET_CONFIG, "content": text, "mode": "0400"}] if text else []
+
+    # -- The container ----------------------------------------------------------------------------------------------
+
+    def env(self) -> dict:
+        wanted = self.wanted
+        env = {
+            "HOME": self.home,
+            "PATH": f"{self.home}/.local/bin:{self.look['image']['path']}",
+            "JUPYTER_TOKEN_FILE": f"{CONFIG_MOUNT}/token",
+            "JUPYTER_CONFIG_PATH": CONFIG_MOUNT,
+            # Off the packages volume: a note of a server that was killed would deceive the next one's health check. In memory: the token is in it.
+            "JUPYTER_RUNTIME_DIR": "/dev/shm/jupyter-runtime",
+        }
+        if self.renamed:
+            env["NB_USER"] = self.user
+        if wanted["sudo"]:
+            # The top of the home alone: never the mounts below it, which are the host's.
+            env.update(NB_UID=self.inner_uid, NB_GID=self.inner_gid, GRANT_SUDO="yes", CHOWN_HOME="yes")
+        if wanted["ca_files"]:
+            env.update(dict.fromkeys(CA_VARIABLES, f"{CONFIG_MOUNT}/ca-certificates.crt"))
+        if wanted["umask"]:
+            env["NB_UMASK"] = wanted["umask"]
+        # Read last, all together: a switch that is off takes away what we switch on.
+        return stacks_env({**env, **self.gpu["env"], **wanted["env"]})
+
+    def volumes(self) -> list:
+        own = [
+            f"{self.look['work_dir']['path']}:{self.home}/work",
+            # nocopy: Docker would give an empty volume what the image has there, and its owner along with it.
+            f"{self.wanted['packages_volume']}:{self.home}/.local:nocopy",
+            f"{self.private}:{CONFIG_MOUNT}:ro",
+        ]
+        home = [f"{self.private}-home:{self.home}"] if self.brings_home else []
+        user = [f"{self.private}/{name}:/etc/{name}:ro" for name in ("passwd", "group")] if self.brings_user else []
+        return home + own + user + list(self.wanted["volumes"])
+
+    def tmpfs(self) -> list:
+        """In memory, so nobody's after a stop; shares are of the host's. Builds of packages run programs in /tmp."""
+        if not self.wanted["read_only_image"]:
+            return []
+        owner = f"mode=0755,uid={self.inner_uid},gid={self.inner_gid}"
+        home = [] if self.brings_home else [f"{self.home}:exec,size=10%,{owner}"]
+        return ["/tmp:exec,size=25%,mode=1777", f"/run:size=16m,{owner}", *home]
+
+    def published_at(self) -> str:
+        """All addresses have no name for Podman: 4.3 takes 0.0.0.0 for one that the host has."""
+        address = self.wanted["bind_address"]
+        return "" if self.podman and address == "0.0.0.0" else f"{in_url(address)}:"
+
+    def restart_policy(self) -> str:
+        """After a start of the host Podman starts those alone that shall always run. For YAML, a no without quotes is false."""
+        policy = str(self.wanted["restart_policy"]).replace("False", "no")
+        return "always" if self.podman and policy == "unless-stopped" else policy
+
+    def spec(self) -> dict:
+        """All that makes the container what it is."""
+        wanted, sudo = self.wanted, self.wanted["sudo"]
+        spec = {
+            "image": self.look["image"]["name"],
+            "user": "root" if sudo else f"{self.inner_uid}:{self.inner_gid}",
+            "groups": [] if sudo else [str(IMAGE_GID)],
+            "env": self.env(),
+            "volumes": self.volumes(),
+            "published_ports": [f"{self.published_at()}{wanted['port']}:{wanted['container_port']}"],
+            "networks": [{"name": name} for name in wanted["networks"]],
+            # Root in the lab needs neither of the two, and with them could pose as a neighbour, or as a disk.
+            "cap_drop": ["MKNOD", "NET_RAW"] if sudo else ["ALL"],
+            # With SELinux, directories of the host keep their labels: to give them those of containers would shut out who else works there.
+            "security_opts": ([] if sudo else ["no-new-privileges:true"]) + (["label=disable"] if self.look["engine"]["selinux"] else []),
+            "read_only": wanted["read_only_image"],
+            "tmpfs": self.tmpfs(),
+            "device_requests": self.gpu["device_requests"],
+            "shm_size": self.shm_size,
+            "memory": wanted["memory"],
+            "cpus": float(wanted["cpus"]),
+            "pids": int(wanted["pids"]),
+            "restart_policy": self.restart_policy(),
+            "stop_timeout": int(wanted["stop_timeout"]),
+            "log_options": {"max-size": wanted["log_max_size"], "max-file": wanted["log_max_files"]},
+            "healthcheck": HEALTHCHECK,
+            # No secret but the password's hash: what else is told in files is not in here.
+            "files": [file["content"] for file in self.told()],
+        }
+        # A part of it only where there are any: labs without are as they were before.
+        if self.gpu["spec"]:
+            spec["gpus"] = self.gpu["spec"]
+        if self.rootless:
+            spec["userns_mode"] = self.userns()
+        return spec
+
+    def userns(self) -> str:
+        return f"keep-id:uid={IMAGE_UID},gid={IMAGE_GID}" if self.rootless else ""
+
+    # -- What differs -----------------------------------------------------------------------------------------------
+
+    def certificate_differs(self) -> bool:
+        wanted, there = self.wanted["tls"], self.files[CERTIFICATE]
+        if self.tls == "none":
+            return there["type"] != "absent"
+        if self.tls == "files":
+            return there["sha256"] != sha256(wanted["key_text"] + wanted["certificate_text"])
+        if not there["pair"] or (self.tls == "ca" and not wanted["authority"]):
+            return True
+        from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _certificate  # takes longer than a whole run without TLS may
+
+        return _certificate.why_anew(there["certificate"], self.names(), int(wanted["renew_days"]), wanted["authority"]) != ""
+
+    def token_differs(self) -> bool:
+        token = self.files["token"]
+        return self.wanted["token_rotate"] or token["type"] != "file" or not token["matches"]
+
+    def files_differ(self) -> bool:
+        return not self.files[SECRET_CONFIG]["matches"] or any(self.files[file["name"]]["sha256"] != sha256(file["content"]) for file in self.told())
+
+    def private_differs(self) -> bool:
+        there, ours = self.look["config_dir"], (self.uid, "0400")
+        return (
+            (there["uid"], there["mode"]) != (self.uid, "0700")
+            or owned(self.files["token"]) != ours
+            or (self.tls != "none" and owned(self.files[CERTIFICATE]) != ours)
+            or (self.wanted["ca_files"] and self.files["ca-certificates.crt"]["sha256"] != self.look["ca_bundle"]["sha256"])
+        )
+
+    def volume_foreign(self) -> bool:
+        """Who owns the volume can be seen by root alone; None is nobody's to judge."""
+        volume = self.look["volume"]
+        return volume["exists"] and volume["uid"] not in (None, self.uid)
+
+    def drifted(self) -> bool:
+        """What can be changed on a living container behind our back, and so is not told by the digest."""
+        there, wanted = self.look["container"], self.wanted
+        return (
+            there["memory"] != human_to_bytes(wanted["memory"] or "0")
+            or there["cpus"] != float(wanted["cpus"])
+            or ("pids" in self.look["engine"]["limits"] and there["pids"] != int(wanted["pids"]))
+            or there["restart_policy"] != self.restart_policy()
+            or (len(wanted["networks"]) > 0 and there["networks"] != sorted(wanted["networks"]))
+        )
+
+    def kernels_differ(self) -> list:
+        """Names of those to which something is to be done."""
+        there = self.look["packages"].get("kernels", {})
+        return [kernel["name"] for kernel in self.wanted["kernel_texts"] if not there.get(kernel["name"], {}).get("satisfied")]
+
+    def decide(self) -> dict:
+        look, wanted, container = self.look, self.wanted, self.look["container"]
+        spec = self.spec()
+        digest = sha256(json.dumps(spec, sort_keys=True))
+        token, certificate, files = self.token_differs(), self.certificate_differs(), self.files_differ()
+        anew = (
+            not container["exists"]
+            or container["spec"] != digest
+            or container["image_id"] != look["image"]["id"]
+            or self.drifted()
+            or token
+            or len(look["gpus"]["lost"]) > 0
+        )
+        # A server reads what it is told once, and a container keeps what was mounted at its start even if that is gone since.
+        # One that lacks its certificate answers nobody, and needs no more than that.
+        stale = container["running"] and (
+            files
+            or len(look["unread"]) > 0
+            or look["work_dir"]["type"] == "absent"
+            or len(look["lost_mounts"]) > 0
+            or look["status"] not in (0, 200)
+            or (look["hung"] and not certificate)
+        )
+        packages = look["packages"]
+        differs = {
+            # Without an engine or an image, check mode can only say what it would do.
+            "blind": wanted["check_mode"] and not (look["engine"]["available"] and look["image"]["present"]),
+            "storage": look["work_dir"]["type"] != "directory"
+            or not look["volume"]["exists"]
+            or self.volume_foreign()
+            or token
+            or files
+            or certificate
+            or self.private_differs(),
+            "sources": not look["sources"]["as_wanted"],
+            "container": anew,
+            "down": not container["running"],
+            "stale": stale,
+            "packages": (wanted["wants_packages"] and not packages.get("satisfied")) or (wanted["migrate"] and len(packages.get("older", {})) > 0),
+            "kernels": self.kernels_differ(),
+        }
+        return {
+            "differs": {name: value if name == "kernels" else bool(value) for name, value in differs.items()},
+            "busy": any(differs.values()) or wanted["state"] == "restarted",
+            "uid": self.uid,
+            "gid": self.gid,
+            "inner_owner": [self.inner_uid, self.inner_gid],
+            # As Podman counts: without root on the host, its own user is 0.
+            "volume_owner": [0, 0] if self.rootless else [self.uid, self.gid],
+            "brings_home": self.brings_home,
+            "token_differs": token,
+            "certificate_differs": certificate,
+            "volume_foreign": self.volume_foreign(),
+            "names": self.names(),
+            "aside": self.aside(),
+            "container": {name: value for name, value in spec.items() if name not in ("env", "files")},
+            "runtime": self.gpu["runtime"],
+            "userns": self.userns(),
+            "labels": {LABEL + "spec": digest, LABEL + "scheme": self.scheme(), LABEL + "base-url": self.base_url(), **self.gpu["labels"]},
+            "fact": self.fact(anew),
+            "report": self.report(),
+            "secret": {"env": spec["env"], "files": self.told() + self.told_in_secret()},
+        }
+
+    # -- What is said of it -----------------------------------------------------------------------------------------
+
+    def fact(self, recreated: bool) -> dict:
+        kernels = [str(kernel["name"]) for kernel in self.wanted["kernels"] if kernel.get("state") != "absent"]
+        return {
+            "name": self.wanted["name"],
+            "url": self.url(),
+            "token_file": f"{self.private}/token",
+            "work_dir": self.look["work_dir"]["path"],
+            "image": {"reference": self.wanted["image"], "id": self.look["image"]["id"]},
+            "kernels": kernels,
+            "gpus": self.gpu["devices"],
+            "recreated": recreated,
+        }
+
+    def aside(self) -> str:
+        """Under which name a container is kept that somebody made by hand, "" if there is none."""
+        container = self.look["container"]
+        return f"{self.wanted['name']}-by-hand-{container['id'][:12]}" if container["exists"] and not container["managed"] else ""
+
+    def report(self) -> dict:
+        """Sentences, "" for those that do not apply."""
+        tls_dir, devices = self.wanted["tls"]["dir"], [f"{device['index']} {device['name']}" for device in self.gpu["devices"]]
+        trust = {
+            "ca": f"For browsers to trust it, import {tls_dir}/ca.crt from the machine of Ansible",
+            "self_signed": "Its certificate signed itself, so browsers warn once",
+        }
+        sources = ", ".join(self.wanted["allowed_sources"])
+        return {
+            "trust": trust.get(self.tls, ""),
+            "sources": f"Who may connect: {sources}, and the host itself" if self.look["sources"]["rules"] else "",
+            "gpus": f"Its GPUs: {', '.join(devices)}" if devices else "",
+            "note": self.gpu["note"],
+            "tunnel": "" if self.wanted["host"]["local"] or self.exposed else f"From your machine: {self.tunnel()}",
+        }
+
+
+def in_url(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def owned(file: dict) -> tuple:
+    return file["uid"], file["mode"]
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

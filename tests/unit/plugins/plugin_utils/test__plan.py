@@ -1,0 +1,375 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a lab is made of, and what is to be done for one that is not as it shall be."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+from ansible_collections.mlenv.jupyter.plugins.filter.lab_plan import FilterModule
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
+
+lab_plan = FilterModule().filters()["lab_plan"]
+
+WANTED = {
+    **{"state": "started", "check_mode": False, "name": "lab", "image": "mlenv-test:minimal", "flavor": "", "port": 28888, "container_port": "8888"},
+    **{"bind_address": "127.0.0.1", "insecure": False, "allowed_sources": ["0.0.0.0/0", "::/0"], "base_url": "/", "user": "jovyan"},
+    "host": {"local": False, "address": "gpu1.example.com", "port": 22, "user": ""},
+    "tls": {
+        **{"mode": "none", "gen_cert": False, "names": [], "names_given": False, "days": 365, "renew_days": 30, "dir": "/tls", "authority": ""},
+        **{"ca_passphrase": "", "certificate": "", "certificate_file": "", "certificate_text": "", "key": "", "key_file": "", "key_text": ""},
+    },
+    **{"packages_volume": "lab-data", "memory": "", "cpus": "0.0", "pids": "16384", "sudo": True, "read_only_image": False, "networks": []},
+    **{"shm_size": "", "restart_policy": "unless-stopped", "stop_timeout": "30", "log_max_size": "10m", "log_max_files": "3", "umask": ""},
+    **{"gpus": {"host": "lab", "name": "lab", "gpus": "auto", "exclusive": False}, "gpu_play": []},
+    **{"token": "", "token_rotate": False, "password_hash": "", "env": {}, "secret_env": {}, "secret_config": "", "volumes": []},
+    **{"wants_packages": False, "migrate": False, "requirements": "", "requirements_file": "", "constraints": "", "constraints_file": ""},
+    **{"wheels": "", "wheels_dir": "", "ca_files": [], "ca_certificates": "", "missing_certificates": [], "kernels": [], "kernel_texts": []},
+}
+ENGINE = {
+    **{"available": True, "reason": "", "kind": "docker", "socket": "", "rootless": False, "selinux": False, "cpus": 8, "free": -1, "root_dir": ""},
+    **{"default_runtime": "", "runtimes": [], "architecture": "x86_64", "version": "27.0", "limits": ["memory", "cpus", "pids"]},
+}
+ROOTLESS = {**ENGINE, "kind": "podman", "rootless": True, "socket": "/run/user/1001/podman/podman.sock"}
+ABSENT = {"path": "", "type": "absent", "uid": None, "gid": None, "mode": "", "sha256": ""}
+NO_FILES = {
+    **dict.fromkeys(("jupyter_server_config.json", "ca-certificates.crt", "passwd", "group"), ABSENT),
+    "token": {**ABSENT, "matches": False},
+    "jupyter_server_config.py": {**ABSENT, "matches": True},
+    "server.pem": {**ABSENT, "certificate": "", "pair": False},
+}
+BARE = {
+    **{"engine": ENGINE, "requests": True, "euid": 1001, "hostname": "box"},
+    "owner": {"name": "alice", "uid": 1001, "gid": 1001, "home": "/home/alice", "lab_uid": 1001, "lab_gid": 1001},
+    "image": {"present": True, "jupyter": True, "id": "sha256:1", "name": "mlenv-test:minimal", "path": "/usr/bin", "architecture": "", "size": 0},
+    "container": {"exists": False, "running": False, "state": "absent", "managed": False, "jupyter": False, "health": "none"},
+    "volume": {"exists": False},
+    "work_dir": {**ABSENT, "path": "/home/alice/work"},
+    "config_dir": {**ABSENT, "path": "/private", "ours": False, "names": [], "strangers": [], "links": [], "files": NO_FILES},
+    **{"ca_bundle": {"path": "", "sha256": ""}, "mounts": {}, "networks": {}, "address_here": True, "port_holder": "", "packages": {}},
+    "sources": {"nft": True, "apt": True, "boot": {"kind": "systemd"}, "left": [], "rules": "", "as_wanted": True},
+    "gpus": {**_gpus.NONE, **_gpus.UNSEEN},
+    **{"ready": False, "open": False, "status": 0, "hung": False, "unread": [], "lost_mounts": []},
+}
+
+
+def plan(wanted=(), **look):
+    decided = lab_plan({**WANTED, **dict(wanted)}, {**BARE, **look})
+    assert decided["refused"] == []
+    return decided
+
+
+def as_planned(wanted=(), **look) -> dict:
+    """The look at a lab that was made by this very plan, and runs."""
+    decided = plan(wanted, **look)
+    container, files = decided["container"], {**NO_FILES}
+    for file in decided["secret"]["files"]:
+        content = {"matches": True} if file["name"].endswith(".py") else {"sha256": hashlib.sha256(file["content"].encode()).hexdigest()}
+        files[file["name"]] = {**ABSENT, **content, "type": "file", "uid": decided["uid"], "mode": file["mode"]}
+    files["token"] = {**ABSENT, "type": "file", "uid": decided["uid"], "mode": "0400", "matches": True}
+    return {
+        **BARE,
+        **look,
+        "container": {
+            **{"exists": True, "running": True, "state": "running", "managed": True, "jupyter": True, "id": "0123456789abcdef", "gpus": [], "gpu_way": ""},
+            **{"spec": decided["labels"]["mlenv.jupyter.spec"], "image_id": "sha256:1", "memory": 0, "cpus": container["cpus"], "pids": container["pids"]},
+            **{"restart_policy": container["restart_policy"], "networks": [network["name"] for network in container["networks"]]},
+        },
+        "volume": {"exists": True, "uid": decided["uid"]},
+        "work_dir": {**BARE["work_dir"], "type": "directory", "uid": 1001},
+        "config_dir": {**BARE["config_dir"], "type": "directory", "ours": True, "uid": decided["uid"], "mode": "0700", "files": files},
+        "status": 200,
+        "ready": True,
+    }
+
+
+def with_file(there: dict, name: str, **changed) -> dict:
+    files = there["config_dir"]["files"]
+    return {"config_dir": {**there["config_dir"], "files": {**files, name: {**files[name], **changed}}}}
+
+
+# -- What it is made of -----------------------------------------------------------------------------------------------
+
+
+def test_a_lab_of_the_owners():
+    decided = plan()
+    assert decided["container"]["volumes"] == ["/home/alice/work:/home/jovyan/work", "lab-data:/home/jovyan/.local:nocopy", "/private:/etc/mlenv:ro"]
+    assert decided["container"]["published_ports"] == ["127.0.0.1:28888:8888"]
+    env = decided["secret"]["env"]
+    assert (env["NB_UID"], env["NB_GID"], env["GRANT_SUDO"], env["PATH"]) == ("1001", "1001", "yes", "/home/jovyan/.local/bin:/usr/bin")
+    assert "NB_USER" not in env
+    assert decided["labels"]["mlenv.jupyter.scheme"] == "http"
+    assert (decided["container"]["cpus"], decided["container"]["pids"], decided["container"]["shm_size"]) == (0.0, 16384, "1g")
+
+
+def test_without_root_in_it():
+    decided = plan({"sudo": False})
+    assert decided["container"]["user"] == "1001:1001"
+    assert (decided["container"]["groups"], decided["container"]["cap_drop"]) == (["100"], ["ALL"])
+    assert decided["container"]["security_opts"] == ["no-new-privileges:true"]
+    assert "GRANT_SUDO" not in decided["secret"]["env"]
+    # Nobody of that number is in the image: who it is comes along.
+    files = {file["name"]: file["content"] for file in decided["secret"]["files"]}
+    assert "jovyan:x:1001:1001::/home/jovyan:/bin/bash\n" in files["passwd"]
+    assert "/private/passwd:/etc/passwd:ro" in decided["container"]["volumes"]
+    assert not decided["brings_home"]
+
+
+def test_without_root_the_images_own_user_needs_no_introduction():
+    root = {**BARE["owner"], "name": "root", "uid": 0, "lab_uid": 1000, "lab_gid": 100}
+    assert [file["name"] for file in plan({"sudo": False}, owner=root)["secret"]["files"]] == ["jupyter_server_config.json"]
+
+
+def test_renamed():
+    decided = plan({"user": "alice"})
+    assert decided["secret"]["env"]["NB_USER"] == "alice"
+    assert "lab-data:/home/alice/.local:nocopy" in decided["container"]["volumes"]
+    assert not decided["brings_home"]
+    decided = plan({"user": "alice", "sudo": False, "read_only_image": True})
+    assert decided["brings_home"]
+    assert decided["container"]["volumes"][0] == "/private-home:/home/alice"
+    # The start script of the images dies without a jovyan.
+    passwd = next(file["content"] for file in decided["secret"]["files"] if file["name"] == "passwd")
+    assert [line.split(":")[0] for line in passwd.splitlines()] == ["root", "alice", "jovyan", "nobody"]
+    # Its home is a directory of the host, and so not in memory.
+    assert [mount.partition(":")[0] for mount in decided["container"]["tmpfs"]] == ["/tmp", "/run"]
+
+
+def test_in_memory_what_else_would_be_written_to_the_image():
+    tmpfs = plan({"read_only_image": True, "sudo": False})["container"]["tmpfs"]
+    assert [mount.partition(":")[0] for mount in tmpfs] == ["/tmp", "/run", "/home/jovyan"]
+    assert plan()["container"]["tmpfs"] == []
+
+
+def test_podman_without_root():
+    decided = plan(engine=ROOTLESS)
+    assert decided["userns"] == "keep-id:uid=1000,gid=100"
+    assert (decided["inner_owner"], decided["volume_owner"], decided["uid"]) == ([1000, 100], [0, 0], 1001)
+    assert decided["secret"]["env"]["NB_UID"] == "1000"
+    # After a start of the host it starts those alone that shall always run.
+    assert decided["container"]["restart_policy"] == "always"
+    assert decided["labels"]["mlenv.jupyter.spec"] != plan()["labels"]["mlenv.jupyter.spec"]
+
+
+def test_podman_has_no_word_for_all_addresses():
+    wanted = {"bind_address": "0.0.0.0", "insecure": True}
+    assert plan(wanted, engine=ROOTLESS)["container"]["published_ports"] == ["28888:8888"]
+    assert plan(wanted)["container"]["published_ports"] == ["0.0.0.0:28888:8888"]
+    assert plan({"bind_address": "::1"})["container"]["published_ports"] == ["[::1]:28888:8888"]
+
+
+@pytest.mark.parametrize(("policy", "means"), [(False, "no"), ("no", "no"), ("on-failure", "on-failure"), ("always", "always")])
+def test_restart_policy(policy, means):
+    assert plan({"restart_policy": policy})["container"]["restart_policy"] == means
+
+
+def test_what_people_set_is_read_last():
+    env = plan({"env": {"GRANT_SUDO": False, "A": 1}, "umask": "027"})["secret"]["env"]
+    assert "GRANT_SUDO" not in env
+    assert (env["A"], env["NB_UMASK"]) == ("1", "027")
+
+
+def test_certificates_of_the_company():
+    env = plan({"ca_files": ["/ca.pem"]})["secret"]["env"]
+    assert env["PIP_CERT"] == env["SSL_CERT_FILE"] == "/etc/mlenv/ca-certificates.crt"
+    assert "PIP_CERT" not in plan()["secret"]["env"]
+
+
+def test_selinux_leaves_labels_alone():
+    assert plan(engine={**ENGINE, "selinux": True})["container"]["security_opts"] == ["label=disable"]
+
+
+def test_the_server_is_told_in_a_file():
+    wanted = {
+        "base_url": "/team/a",
+        "password_hash": "argon2:$argon2id$v=19$m=10240,t=10,p=8$JdAN3fe9J45NvK/EPuGCvA$O/tbxglbwRpOFuBNTYrymAEH6370Q2z+eS1eF4GM6Do",
+    }
+    (file,) = plan(wanted)["secret"]["files"]
+    assert json.loads(file["content"]) == {
+        "ServerApp": {"root_dir": "/home/jovyan/work", "base_url": "/team/a/"},
+        "PasswordIdentityProvider": {"hashed_password": wanted["password_hash"]},
+    }
+    # ansible-core 2.18 would read a text that begins with a brace.
+    assert file["content"][0] == "\n"
+
+
+def test_secrets_are_kept_apart():
+    wanted = {"env": {"A": "mark-1"}, "secret_env": {"B": "mark-2"}, "secret_config": "mark-2"}
+    decided = plan(wanted)
+    assert {file["name"] for file in decided["secret"]["files"]} == {"jupyter_server_config.json", "jupyter_server_config.py"}
+    assert "mark" in json.dumps(decided.pop("secret"))
+    assert "mark" not in json.dumps(decided)
+    # They are told to the server, and so are no reason for another container; whether they are, the look tells.
+    assert decided["labels"] == plan({"env": {"A": "mark-1"}})["labels"]
+
+
+# -- Where it is ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "url"),
+    [
+        ({}, "http://127.0.0.1:28888/lab"),
+        ({"bind_address": "::1", "base_url": "team/"}, "http://[::1]:28888/team/lab"),
+        ({"bind_address": "0.0.0.0", "insecure": True}, "http://gpu1.example.com:28888/lab"),
+        ({"bind_address": "192.0.2.7", "insecure": True}, "http://192.0.2.7:28888/lab"),
+        ({"bind_address": "0.0.0.0", "insecure": True, "host": {**WANTED["host"], "local": True}}, "http://box:28888/lab"),
+        (
+            {"bind_address": "0.0.0.0", "tls": {**WANTED["tls"], "mode": "self_signed", "names": ["lab.example.com"], "names_given": True}},
+            "https://lab.example.com:28888/lab",
+        ),
+        ({"env": {"GEN_CERT": "yes"}, "tls": {**WANTED["tls"], "gen_cert": True}}, "https://127.0.0.1:28888/lab"),
+    ],
+)
+def test_url(wanted, url):
+    assert plan(wanted)["fact"]["url"] == url
+
+
+def test_tunnel():
+    assert plan()["report"]["tunnel"] == "From your machine: ssh -N -L 28888:127.0.0.1:28888 gpu1.example.com"
+    host = {"local": False, "address": "192.0.2.7", "port": "2222", "user": "alice"}
+    assert plan({"host": host, "bind_address": "::1"})["report"]["tunnel"].endswith("ssh -N -L 28888:[::1]:28888 -p 2222 alice@192.0.2.7")
+    assert plan({"host": {**host, "local": True}})["report"]["tunnel"] == ""
+
+
+def test_names_of_its_certificate():
+    assert plan()["names"] == ["localhost", "127.0.0.1", "::1"]
+    assert plan({"bind_address": "192.0.2.7", "insecure": True})["names"][:2] == ["192.0.2.7", "gpu1.example.com"]
+
+
+# -- What differs -----------------------------------------------------------------------------------------------------
+
+
+def test_a_bare_host_gets_all():
+    assert plan()["differs"] == {
+        **{"blind": False, "storage": True, "sources": False, "container": True, "down": True, "stale": False, "packages": False, "kernels": []}
+    }
+
+
+VARIANTS = [
+    {},
+    {"sudo": False},
+    {"user": "alice", "sudo": False},
+    {"networks": ["data"], "cpus": 1.5, "pids": "500"},
+    {"secret_env": {"A": "b"}, "secret_config": "x"},
+]
+
+
+@pytest.mark.parametrize("wanted", VARIANTS)
+@pytest.mark.parametrize("engine", [ENGINE, ROOTLESS])
+def test_nothing_to_do(wanted, engine):
+    there = as_planned(wanted, engine=engine, networks={"data": "bridge"})
+    decided = plan(wanted, **there)
+    assert not any(decided["differs"].values())
+    assert not decided["busy"]
+    assert plan({**wanted, "state": "restarted"}, **there)["busy"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "changed", "differs"),
+    [
+        ({"port": 28889}, {}, ["container"]),
+        ({"env": {"A": "b"}}, {}, ["container"]),
+        ({"base_url": "/x"}, {}, ["storage", "container", "stale"]),
+        ({"token_rotate": True}, {}, ["storage", "container"]),
+        ({"memory": "1g"}, {}, ["container"]),
+        ({}, {"image": {**BARE["image"], "id": "sha256:2"}}, ["container"]),
+        ({}, {"volume": {"exists": True, "uid": 0}}, ["storage"]),
+        ({}, {"volume": {"exists": True, "uid": None}}, []),
+        ({}, {"work_dir": {**BARE["work_dir"], "type": "absent"}}, ["storage", "stale"]),
+        ({}, {"unread": ["jupyter_server_config.json"]}, ["stale"]),
+        ({}, {"lost_mounts": ["/home/jovyan/work"]}, ["stale"]),
+        ({}, {"status": 500}, ["stale"]),
+        ({}, {"status": 0}, []),
+        ({}, {"status": 0, "hung": True}, ["stale"]),
+        ({}, {"sources": {**BARE["sources"], "as_wanted": False}}, ["sources"]),
+        ({"wants_packages": True}, {"packages": {"satisfied": False}}, ["packages"]),
+        ({"wants_packages": True}, {"packages": {"satisfied": True}}, []),
+        ({"migrate": True}, {"packages": {"older": {"3.10": {}}}}, ["packages"]),
+        ({"kernel_texts": [{"name": "k"}]}, {"packages": {"kernels": {"k": {"satisfied": True}}}}, []),
+        ({"ca_files": ["/ca.pem"]}, {"ca_bundle": {"path": "", "sha256": "new"}}, ["storage", "container"]),
+        ({"check_mode": True}, {"image": {**BARE["image"], "present": False}}, ["blind"]),
+    ],
+)
+def test_one_difference(wanted, changed, differs):
+    decided = plan(wanted, **{**as_planned(), **changed})
+    assert [name for name, value in decided["differs"].items() if value] == differs
+    assert decided["busy"] == bool(differs)
+
+
+def test_kernels_that_differ_are_named():
+    kernels = [{"name": "old"}, {"name": "new"}]
+    packages = {"kernels": {"old": {"satisfied": True}}}
+    assert plan({"kernel_texts": kernels}, **{**as_planned(), "packages": packages})["differs"]["kernels"] == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("name", "changed", "differs"),
+    [
+        ("token", {"matches": False}, ["storage", "container"]),
+        ("token", {"mode": "0644"}, ["storage"]),
+        ("token", {"uid": 0}, ["storage"]),
+        ("jupyter_server_config.json", {"sha256": "other"}, ["storage", "stale"]),
+        ("jupyter_server_config.py", {"matches": False}, ["storage", "stale"]),
+        ("server.pem", {"type": "file"}, ["storage"]),
+    ],
+)
+def test_one_private_file_differs(name, changed, differs):
+    there = as_planned()
+    decided = plan(**{**there, **with_file(there, name, **changed)})
+    assert [what for what, value in decided["differs"].items() if value] == differs
+
+
+@pytest.mark.parametrize("key", ["memory", "cpus", "pids", "restart_policy"])
+def test_changed_behind_our_back(key):
+    there = as_planned()
+    there["container"][key] = "always" if key == "restart_policy" else 7
+    assert plan(**there)["differs"]["container"]
+
+
+def test_a_limit_that_the_engine_cannot_hold_is_no_difference():
+    there = as_planned(engine={**ENGINE, "limits": ["memory", "cpus"]})
+    there["container"]["pids"] = 0
+    assert not plan(**there)["busy"]
+
+
+def test_networks_changed_behind_our_back():
+    wanted, networks = {"networks": ["b", "a"]}, {"a": "bridge", "b": "bridge"}
+    there = as_planned(wanted, networks=networks)
+    there["container"]["networks"] = ["a", "b"]
+    assert not plan(wanted, **there)["busy"]
+    there["container"]["networks"] = ["a"]
+    assert plan(wanted, **there)["differs"]["container"]
+
+
+def test_made_by_hand_is_set_aside():
+    there = as_planned()
+    there["container"].update(managed=False, spec="")
+    assert plan(**there)["aside"] == "lab-by-hand-0123456789ab"
+    assert plan(**as_planned())["aside"] == ""
+
+
+# -- What is not to be done -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("state", ["stopped", "absent"])
+def test_a_lab_that_shall_not_run_needs_no_plan(state):
+    assert lab_plan({**WANTED, "state": state}, BARE) == {"refused": [], "differs": {}, "busy": False}
+
+
+def test_refused():
+    decided = lab_plan({**WANTED, "port": 99999}, BARE)
+    assert (len(decided["refused"]), decided["differs"]) == (1, {})
+
+
+def test_refused_with_the_way_that_works():
+    (sentence,) = lab_plan({**WANTED, "bind_address": "0.0.0.0"}, BARE)["refused"]
+    assert "(ssh -N -L 28888:127.0.0.1:28888 gpu1.example.com)" in sentence
+
+
+def test_gpus_that_cannot_be_had_are_refused_once():
+    decided = lab_plan({**WANTED, "gpus": {**WANTED["gpus"], "gpus": 2}}, BARE)
+    assert len(decided["refused"]) == 1
