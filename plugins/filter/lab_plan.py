@@ -23,7 +23,7 @@ options:
     type: dict
     required: true
 seealso:
-  - plugin: mlenv.jupyter.lab_refusals
+  - plugin: mlenv.jupyter.lab_secrets
     plugin_type: filter
 """
 
@@ -38,10 +38,11 @@ _value:
   description:
     - C(refused) has a sentence for each thing that cannot work. C(differs) says of C(storage), C(sources), C(container), C(packages) and the like
       whether there is something to do, C(busy) whether there is anything. Both are empty if the lab is refused, or shall not run; then there is no more.
-    - C(container), C(labels), C(runtime) and C(userns) are what the container is made of, C(uid), C(gid), C(inner_owner) and C(volume_owner) whose
-      its files are on the host, in the container and on the volume.
+    - C(spec), C(labels), C(runtime) and C(userns) are what the container is made of but for its environment, C(uid), C(gid), C(inner_owner) and
+      C(volume_owner) whose its files are on the host, in the container and on the volume, C(brings_home) whether its home is a directory of the host.
+    - C(token_differs), C(certificate_differs) and C(volume_foreign) are what of its storage is to be made anew or given to it, C(names) those of its
+      certificate, C(aside) the name under which a container that was made by hand is kept, and C(gpu_play) the option of that name.
     - C(fact) is what the role exports, C(report) what it says at its end, sentence by sentence.
-    - C(secret) may have secrets in it, and is not to be kept. It has C(env), the environment of the container, and C(files), what the server is told.
   type: dict
 """
 

@@ -16,7 +16,7 @@ description:
 positional: _input, look
 options:
   _input:
-    description: The variables of role P(mlenv.jupyter.lab#role), without their prefix.
+    description: The variables of role P(mlenv.jupyter.lab#role), without their prefix, and what P(mlenv.jupyter.lab_plan#filter) makes of them.
     type: dict
     required: true
   look:

@@ -656,9 +656,9 @@ class Look:
     def _volume(self, name: str, container: Container | None) -> dict:
         """Whether there is a volume of that name, and who owns its top (None where only root could see it)."""
         mounts = container.raw.get("Mounts") or [] if container is not None else []
-        # No engine removes one that a container has: where it is then, is known already.
+        # No engine removes one that a container has: where it is, is known then, if we may see it.
         path = next((mount["Source"] for mount in mounts if mount.get("Name") == name), "")
-        if not path:
+        if not os.path.isdir(path):
             found = self.engine.run("volume", "inspect", name)
             path = json.loads(found.out)[0].get("Mountpoint", "") if found.rc == 0 else None
         facts = {"name": name, "exists": path is not None, "uid": None, "gid": None}

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What role lab decides by and what the look at a lab looks for: the same names and numbers on both sides.
 
-Private to the collection. It imports nothing: Ansible loads all filters of a collection anew for each task that uses one.
+Private to the collection. roles/lab writes them, too.
 """
 
 from __future__ import annotations

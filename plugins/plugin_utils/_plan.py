@@ -38,12 +38,18 @@ NOBODY = "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin"
 
 
 def plan(wanted: dict, look: dict) -> dict:
-    """Why the lab cannot be had, or all that is to be done for it. Filter lab_plan tells of each key."""
+    """Why the lab cannot be had, or all that is to be done for it, without what may be secret. Filter lab_plan tells of each key."""
     lab = Wanted(wanted, look)
-    decided = {"refused": refusals(lab.asked(), look), "differs": {}, "busy": False}
+    decided = {"refused": refusals(lab.completed(), look), "differs": {}, "busy": False}
     if not decided["refused"] and wanted["state"] in ("started", "restarted"):
         decided.update(lab.decide())
     return decided
+
+
+def secrets(wanted: dict, look: dict) -> dict:
+    """What facts are not to tell: the container's environment, and the files that its server reads."""
+    lab = Wanted(wanted, look)
+    return {"env": lab.env(), "files": lab.told() + lab.told_in_secret()}
 
 
 class Wanted:
@@ -76,7 +82,7 @@ class Wanted:
         except _gpu_choice.Refused:
             return {**_gpu_choice.NOTHING, "note": ""}
 
-    def asked(self) -> dict:
+    def completed(self) -> dict:
         """What is wanted, with what follows from it, for those who refuse."""
         tls = {**self.wanted["tls"], "names": self.names_outside()}
         return {**self.wanted, "tls": tls, "tunnel": self.tunnel(), "shm_size": self.shm_size}
@@ -114,7 +120,7 @@ class Wanted:
     def tunnel(self) -> str:
         address, port, host = self.wanted["bind_address"], self.wanted["port"], self.wanted["host"]
         to = "127.0.0.1" if self.exposed else in_url(address)
-        words = f"-p {host['port']} " if int(host["port"]) != 22 else ""
+        words = f"-p {host['port']} " if int(host["port"] or 22) != 22 else ""
         user = f"{host['user']}@" if host["user"] else ""
         return f"ssh -N -L {port}:{to}:{port} {words}{user}{self._host()}"
 
@@ -355,13 +361,14 @@ class Wanted:
             "volume_foreign": self.volume_foreign(),
             "names": self.names(),
             "aside": self.aside(),
-            "container": {name: value for name, value in spec.items() if name not in ("env", "files")},
+            # Who else is on the machine, as it was now: hosts that fail are out of the play.
+            "gpu_play": self.wanted["gpu_play"],
+            "spec": {name: value for name, value in spec.items() if name not in ("env", "files")},
             "runtime": self.gpu["runtime"],
             "userns": self.userns(),
             "labels": {LABEL + "spec": digest, LABEL + "scheme": self.scheme(), LABEL + "base-url": self.base_url(), **self.gpu["labels"]},
             "fact": self.fact(anew),
             "report": self.report(),
-            "secret": {"env": spec["env"], "files": self.told() + self.told_in_secret()},
         }
 
     # -- What is said of it -----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import threading
 
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _look
-from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Result
 
 
 def container(env=(), labels=(), bindings=None, **raw):
@@ -507,3 +507,18 @@ def test_hung(monkeypatch, since, answers, status, hung):
     """Who does not answer at once may be busy, or have just begun."""
     facts = asked(monkeypatch, [("running", since, 0)], answers, wait=0)
     assert (facts["status"], facts["hung"], answers) == (status, hung, [])
+
+
+@pytest.mark.parametrize(("gone", "asked"), [(False, 0), (True, 1)])
+def test_a_volume_that_the_container_has_is_asked_for_only_if_it_cannot_be_seen(tmp_path, gone, asked):
+    """A container still lists a volume that was lost below the engine, or moved along with the engine's directory."""
+    questions = []
+
+    class Engine:
+        def run(self, *argv):
+            questions.append(argv)
+            return Result(1, "[]", "no such volume")
+
+    source = tmp_path / "gone" if gone else tmp_path
+    found = _look.Look(Engine(), {})._volume("data", container(Mounts=[{"Name": "data", "Source": str(source), "Destination": "/home/jovyan/.local"}]))
+    assert (found["exists"], found["uid"], len(questions)) == (not gone, None if gone else os.getuid(), asked)

@@ -9,10 +9,9 @@ import hashlib
 import json
 
 import pytest
-from ansible_collections.mlenv.jupyter.plugins.filter.lab_plan import FilterModule
+from ansible_collections.mlenv.jupyter.plugins.filter.lab_plan import lab_plan
+from ansible_collections.mlenv.jupyter.plugins.filter.lab_secrets import lab_secrets
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
-
-lab_plan = FilterModule().filters()["lab_plan"]
 
 WANTED = {
     **{"state": "started", "check_mode": False, "name": "lab", "image": "mlenv-test:minimal", "flavor": "", "port": 28888, "container_port": "8888"},
@@ -57,15 +56,17 @@ BARE = {
 
 
 def plan(wanted=(), **look):
-    decided = lab_plan({**WANTED, **dict(wanted)}, {**BARE, **look})
+    """The plan, and the secrets beside it."""
+    wanted, look = {**WANTED, **dict(wanted)}, {**BARE, **look}
+    decided = lab_plan(wanted, look)
     assert decided["refused"] == []
-    return decided
+    return {**decided, "secret": lab_secrets(wanted, look)}
 
 
 def as_planned(wanted=(), **look) -> dict:
     """The look at a lab that was made by this very plan, and runs."""
     decided = plan(wanted, **look)
-    container, files = decided["container"], {**NO_FILES}
+    spec, files = decided["spec"], {**NO_FILES}
     for file in decided["secret"]["files"]:
         content = {"matches": True} if file["name"].endswith(".py") else {"sha256": hashlib.sha256(file["content"].encode()).hexdigest()}
         files[file["name"]] = {**ABSENT, **content, "type": "file", "uid": decided["uid"], "mode": file["mode"]}
@@ -75,8 +76,8 @@ def as_planned(wanted=(), **look) -> dict:
         **look,
         "container": {
             **{"exists": True, "running": True, "state": "running", "managed": True, "jupyter": True, "id": "0123456789abcdef", "gpus": [], "gpu_way": ""},
-            **{"spec": decided["labels"]["mlenv.jupyter.spec"], "image_id": "sha256:1", "memory": 0, "cpus": container["cpus"], "pids": container["pids"]},
-            **{"restart_policy": container["restart_policy"], "networks": [network["name"] for network in container["networks"]]},
+            **{"spec": decided["labels"]["mlenv.jupyter.spec"], "image_id": "sha256:1", "memory": 0, "cpus": spec["cpus"], "pids": spec["pids"]},
+            **{"restart_policy": spec["restart_policy"], "networks": [network["name"] for network in spec["networks"]]},
         },
         "volume": {"exists": True, "uid": decided["uid"]},
         "work_dir": {**BARE["work_dir"], "type": "directory", "uid": 1001},
@@ -96,25 +97,25 @@ def with_file(there: dict, name: str, **changed) -> dict:
 
 def test_a_lab_of_the_owners():
     decided = plan()
-    assert decided["container"]["volumes"] == ["/home/alice/work:/home/jovyan/work", "lab-data:/home/jovyan/.local:nocopy", "/private:/etc/mlenv:ro"]
-    assert decided["container"]["published_ports"] == ["127.0.0.1:28888:8888"]
+    assert decided["spec"]["volumes"] == ["/home/alice/work:/home/jovyan/work", "lab-data:/home/jovyan/.local:nocopy", "/private:/etc/mlenv:ro"]
+    assert decided["spec"]["published_ports"] == ["127.0.0.1:28888:8888"]
     env = decided["secret"]["env"]
     assert (env["NB_UID"], env["NB_GID"], env["GRANT_SUDO"], env["PATH"]) == ("1001", "1001", "yes", "/home/jovyan/.local/bin:/usr/bin")
     assert "NB_USER" not in env
     assert decided["labels"]["mlenv.jupyter.scheme"] == "http"
-    assert (decided["container"]["cpus"], decided["container"]["pids"], decided["container"]["shm_size"]) == (0.0, 16384, "1g")
+    assert (decided["spec"]["cpus"], decided["spec"]["pids"], decided["spec"]["shm_size"]) == (0.0, 16384, "1g")
 
 
 def test_without_root_in_it():
     decided = plan({"sudo": False})
-    assert decided["container"]["user"] == "1001:1001"
-    assert (decided["container"]["groups"], decided["container"]["cap_drop"]) == (["100"], ["ALL"])
-    assert decided["container"]["security_opts"] == ["no-new-privileges:true"]
+    assert decided["spec"]["user"] == "1001:1001"
+    assert (decided["spec"]["groups"], decided["spec"]["cap_drop"]) == (["100"], ["ALL"])
+    assert decided["spec"]["security_opts"] == ["no-new-privileges:true"]
     assert "GRANT_SUDO" not in decided["secret"]["env"]
     # Nobody of that number is in the image: who it is comes along.
     files = {file["name"]: file["content"] for file in decided["secret"]["files"]}
     assert "jovyan:x:1001:1001::/home/jovyan:/bin/bash\n" in files["passwd"]
-    assert "/private/passwd:/etc/passwd:ro" in decided["container"]["volumes"]
+    assert "/private/passwd:/etc/passwd:ro" in decided["spec"]["volumes"]
     assert not decided["brings_home"]
 
 
@@ -126,22 +127,22 @@ def test_without_root_the_images_own_user_needs_no_introduction():
 def test_renamed():
     decided = plan({"user": "alice"})
     assert decided["secret"]["env"]["NB_USER"] == "alice"
-    assert "lab-data:/home/alice/.local:nocopy" in decided["container"]["volumes"]
+    assert "lab-data:/home/alice/.local:nocopy" in decided["spec"]["volumes"]
     assert not decided["brings_home"]
     decided = plan({"user": "alice", "sudo": False, "read_only_image": True})
     assert decided["brings_home"]
-    assert decided["container"]["volumes"][0] == "/private-home:/home/alice"
+    assert decided["spec"]["volumes"][0] == "/private-home:/home/alice"
     # The start script of the images dies without a jovyan.
     passwd = next(file["content"] for file in decided["secret"]["files"] if file["name"] == "passwd")
     assert [line.split(":")[0] for line in passwd.splitlines()] == ["root", "alice", "jovyan", "nobody"]
     # Its home is a directory of the host, and so not in memory.
-    assert [mount.partition(":")[0] for mount in decided["container"]["tmpfs"]] == ["/tmp", "/run"]
+    assert [mount.partition(":")[0] for mount in decided["spec"]["tmpfs"]] == ["/tmp", "/run"]
 
 
 def test_in_memory_what_else_would_be_written_to_the_image():
-    tmpfs = plan({"read_only_image": True, "sudo": False})["container"]["tmpfs"]
+    tmpfs = plan({"read_only_image": True, "sudo": False})["spec"]["tmpfs"]
     assert [mount.partition(":")[0] for mount in tmpfs] == ["/tmp", "/run", "/home/jovyan"]
-    assert plan()["container"]["tmpfs"] == []
+    assert plan()["spec"]["tmpfs"] == []
 
 
 def test_podman_without_root():
@@ -150,20 +151,20 @@ def test_podman_without_root():
     assert (decided["inner_owner"], decided["volume_owner"], decided["uid"]) == ([1000, 100], [0, 0], 1001)
     assert decided["secret"]["env"]["NB_UID"] == "1000"
     # After a start of the host it starts those alone that shall always run.
-    assert decided["container"]["restart_policy"] == "always"
+    assert decided["spec"]["restart_policy"] == "always"
     assert decided["labels"]["mlenv.jupyter.spec"] != plan()["labels"]["mlenv.jupyter.spec"]
 
 
 def test_podman_has_no_word_for_all_addresses():
     wanted = {"bind_address": "0.0.0.0", "insecure": True}
-    assert plan(wanted, engine=ROOTLESS)["container"]["published_ports"] == ["28888:8888"]
-    assert plan(wanted)["container"]["published_ports"] == ["0.0.0.0:28888:8888"]
-    assert plan({"bind_address": "::1"})["container"]["published_ports"] == ["[::1]:28888:8888"]
+    assert plan(wanted, engine=ROOTLESS)["spec"]["published_ports"] == ["28888:8888"]
+    assert plan(wanted)["spec"]["published_ports"] == ["0.0.0.0:28888:8888"]
+    assert plan({"bind_address": "::1"})["spec"]["published_ports"] == ["[::1]:28888:8888"]
 
 
 @pytest.mark.parametrize(("policy", "means"), [(False, "no"), ("no", "no"), ("on-failure", "on-failure"), ("always", "always")])
 def test_restart_policy(policy, means):
-    assert plan({"restart_policy": policy})["container"]["restart_policy"] == means
+    assert plan({"restart_policy": policy})["spec"]["restart_policy"] == means
 
 
 def test_what_people_set_is_read_last():
@@ -179,7 +180,7 @@ def test_certificates_of_the_company():
 
 
 def test_selinux_leaves_labels_alone():
-    assert plan(engine={**ENGINE, "selinux": True})["container"]["security_opts"] == ["label=disable"]
+    assert plan(engine={**ENGINE, "selinux": True})["spec"]["security_opts"] == ["label=disable"]
 
 
 def test_the_server_is_told_in_a_file():
@@ -233,6 +234,7 @@ def test_tunnel():
     host = {"local": False, "address": "192.0.2.7", "port": "2222", "user": "alice"}
     assert plan({"host": host, "bind_address": "::1"})["report"]["tunnel"].endswith("ssh -N -L 28888:[::1]:28888 -p 2222 alice@192.0.2.7")
     assert plan({"host": {**host, "local": True}})["report"]["tunnel"] == ""
+    assert plan({"host": {**host, "port": None}})["report"]["tunnel"].endswith("28888 alice@192.0.2.7")
 
 
 def test_names_of_its_certificate():
@@ -373,3 +375,17 @@ def test_refused_with_the_way_that_works():
 def test_gpus_that_cannot_be_had_are_refused_once():
     decided = lab_plan({**WANTED, "gpus": {**WANTED["gpus"], "gpus": 2}}, BARE)
     assert len(decided["refused"]) == 1
+
+
+def test_secrets_go_with_the_plan():
+    """What another lab has of the GPUs was asked when it was decided, and that lab may have failed since."""
+    card = {"index": "0", "uuid": "GPU-0", "name": "A", "memory": 1, "compute": "9.0"}
+    cards = [card, {**card, "index": "1", "uuid": "GPU-1"}]
+    look = {"gpus": {**BARE["gpus"], "card": True, "devices": cards, "driver": "580.1", "ways": ["runtime"], "holders": []}}
+    here = {"host": "lab", "name": "lab", "gpus": 1, "exclusive": False, "state": "started"}
+    other = {**here, "host": "first", "name": "first"}
+    decided = plan({"gpus": here, "gpu_play": [other, here]}, **look)
+    assert decided["labels"]["mlenv.jupyter.gpus"] == decided["secret"]["env"]["NVIDIA_VISIBLE_DEVICES"] == "GPU-1"
+    assert plan({"gpus": here, "gpu_play": [here]}, **look)["secret"]["env"]["NVIDIA_VISIBLE_DEVICES"] == "GPU-0"
+    later = {**WANTED, "gpus": here, "gpu_play": decided["gpu_play"]}
+    assert lab_secrets(later, {**BARE, **look}) == decided["secret"]
