@@ -440,6 +440,12 @@ def about_host(wanted: dict, look: dict):
             f"Podman without root can give files to nobody but the user that runs it, and the lab is to belong to {owner['name']}: "
             "leave lab_owner out and connect as that user, or run the play with become."
         )
+    for network in wanted["networks"] if look["engine"]["available"] else ():
+        if network not in look["networks"] and network != "host":
+            yield (
+                f"lab_networks names {network}, and the engine of this host has no such network: "
+                f"make it first ({look['engine']['kind']} network create {network}), or leave it out."
+            )
     for network, driver in look["networks"].items():
         if driver != "bridge" and network != "host":
             yield (

@@ -114,6 +114,12 @@ def test_keys_are_private():
     assert "ENCRYPTED" in (STATE / "ca/ca.key").read_text(encoding="ascii")
 
 
+def test_check_mode_where_there_is_no_authority_yet():
+    run = converge("--limit", LAB.name, "--check", lab_tls_dir=str(STATE / "nowhere"))
+    assert run.changed == ["Make the CA's directory", "Give the lab its key and certificate"]
+    assert not (STATE / "nowhere").exists()
+
+
 def test_renewal():
     serial = certificate(LAB, CA)["serialNumber"]
     run = converge("--limit", LAB.name, lab_tls_renew_days=366, lab_tls_days=730)

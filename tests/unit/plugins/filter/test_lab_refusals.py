@@ -118,7 +118,6 @@ def test_nothing_to_refuse():
         {"pids": 0},
         {"pids": "128"},
         {"read_only_image": True, "sudo": False},
-        {"networks": ["bridge", "data"]},
         {"volumes": ["/running:/data", "docker.sock:/data", "/srv/run:/data", "/var/cache/../lib/data:/data", "dev:/data"]},
         {"umask": "027"},
         {"umask": "0027"},
@@ -294,6 +293,15 @@ def test_value_that_cannot_work(wanted, sentence):
 def test_host_on_which_it_cannot_work(look, sentence):
     [only] = said({"requirements": "r.txt", "requirements_file": "/etc/r.txt"}, **look)
     assert sentence in only
+
+
+def test_networks_that_are_there_can_be_joined():
+    wanted, networks = {"networks": ["bridge", "data"]}, {"bridge": "bridge", "data": "bridge"}
+    assert said(wanted, networks=networks) == []
+    [only] = said(wanted, networks={"bridge": "bridge"})
+    assert "no such network: make it first (docker network create data)" in only
+    # Of a host that has no engine yet nobody knows.
+    assert said({**wanted, "check_mode": True}, engine={**ENGINE, "available": False}) == []
 
 
 @pytest.mark.parametrize("wanted", [{"memory": "1g"}, {"cpus": 1.5}, {"cpus": "1.5"}])
