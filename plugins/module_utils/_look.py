@@ -295,9 +295,10 @@ def find_owner(name: str) -> dict:
 
 
 def find_path(path: str, home: str, follow: bool = True) -> dict:
-    """A path of the host, ~ being the owner's home: path, where it leads (real), type (absent, directory, file, link, socket, other), uid, gid, mode.
+    """A path of the host, ~ being the owner's home: path, where it leads (real), type, uid, gid, mode.
 
-    A link is one that leads nowhere, or any if it is not followed. Raises KeyError if it begins with the home of a user that there is not.
+    The type is absent, directory, file, link, socket, other, or hidden, if we may not see whether it is there. A link is one
+    that leads nowhere, or any if it is not followed. Raises KeyError if it begins with the home of a user that there is not.
     """
     if path.startswith("~"):
         user, slash, rest = path[1:].partition("/")
@@ -305,6 +306,8 @@ def find_path(path: str, home: str, follow: bool = True) -> dict:
     found = {"path": path, "real": os.path.realpath(path), "type": "absent", "uid": None, "gid": None, "mode": ""}
     try:
         status = os.stat(path) if follow and os.path.exists(path) else os.lstat(path)
+    except PermissionError:
+        return {**found, "type": "hidden"}
     except OSError:
         return found
     kinds = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link", stat.S_IFSOCK: "socket"}

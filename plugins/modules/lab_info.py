@@ -317,7 +317,7 @@ unread:
   sample: []
   version_added: 0.2.0
 mounts:
-  description: For each of O(mounts), where it leads (C(real)), type, owner and mode.
+  description: For each of O(mounts), where it leads (C(real)), type (C(absent), or C(hidden) if that may not be seen), owner and mode.
   returned: always
   type: dict
   sample: {/data: {path: /data, real: /srv/data, type: directory, uid: 0, gid: 0, mode: "0755"}}

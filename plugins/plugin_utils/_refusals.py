@@ -125,6 +125,8 @@ def about_paths(look: dict):
             yield f"lab_{name} {path or '(empty)'} is no absolute path of the host: begin it with a slash, with ~/ or with ~user/."
         elif ":" in path:
             yield f"lab_{name} {path} holds a colon, which the engine takes for the end of a path: name another directory."
+        elif look[name]["type"] == "hidden":
+            yield f"lab_{name} {path} is where uid {look['euid']} may not look: run the play with become, or name another directory."
     if paths["config_dir"] and f"{paths['work_dir']}/".startswith(f"{paths['config_dir'].rstrip('/')}/"):
         yield f"lab_work_dir {paths['work_dir']} is in lab_config_dir, which is for the lab's secrets alone: name a directory elsewhere."
 
@@ -249,6 +251,8 @@ def about_mounts(wanted: dict, look: dict):
             yield f"{what}, a socket, through which the lab would have a service of the host: leave it out."
         elif any(shows(path, forbidden) for path in (place["path"], real)):
             yield f"{what}, through which the lab would have the engine, and so be root on the host: name a directory with data alone."
+        elif words.startswith("lab_volumes") and place.get("type") in ("absent", "link") and not wanted["check_mode"]:
+            yield f"{what}, which is not on this host, and the engine would make an empty directory of root's: make it first, or leave it out."
 
 
 def shows(path: str, forbidden: list) -> bool:
@@ -440,8 +444,9 @@ def about_host(wanted: dict, look: dict):
             f"Podman without root can give files to nobody but the user that runs it, and the lab is to belong to {owner['name']}: "
             "leave lab_owner out and connect as that user, or run the play with become."
         )
-    for network in wanted["networks"] if look["engine"]["available"] else ():
-        if network not in look["networks"] and network != "host":
+    for network in wanted["networks"]:
+        # Who runs us may make it before, which check mode does not do.
+        if network not in look["networks"] and network != "host" and not wanted["check_mode"]:
             yield (
                 f"lab_networks names {network}, and the engine of this host has no such network: "
                 f"make it first ({look['engine']['kind']} network create {network}), or leave it out."

@@ -284,6 +284,8 @@ def test_value_that_cannot_work(wanted, sentence):
         ({"address_here": False}, "lab_bind_address 127.0.0.1 is no address of this host"),
         ({"port_holder": "process nginx (pid 1)"}, "Port 28888 of 127.0.0.1 is taken by process nginx (pid 1)"),
         ({"work_dir": {"path": "/x", "type": "file", "uid": 1001}}, "lab_work_dir /x is a file, not a directory"),
+        ({"work_dir": {"path": "/x", "type": "hidden"}}, "lab_work_dir /x is where uid 0 may not look: run the play with become"),
+        ({"config_dir": {**PRIVATE, "type": "hidden"}}, "lab_config_dir /home/alice/.config/mlenv/lab is where uid 0 may not look"),
         ({"work_dir": {"path": "/x", "type": "directory", "uid": 5}}, "belongs to uid 5, but the lab would write there as uid 1001"),
         ({"config_dir": {**PRIVATE, "type": "file"}}, "lab_config_dir /home/alice/.config/mlenv/lab is a file, not a directory"),
         ({"config_dir": {**PRIVATE, "type": "directory", "names": ["notes", "passwd"], "strangers": ["notes"]}}, "has notes in it, and was not made for a lab"),
@@ -300,8 +302,8 @@ def test_networks_that_are_there_can_be_joined():
     assert said(wanted, networks=networks) == []
     [only] = said(wanted, networks={"bridge": "bridge"})
     assert "no such network: make it first (docker network create data)" in only
-    # Of a host that has no engine yet nobody knows.
-    assert said({**wanted, "check_mode": True}, engine={**ENGINE, "available": False}) == []
+    # Check mode did not make the one that a task before us makes.
+    assert said({**wanted, "check_mode": True}) == []
 
 
 @pytest.mark.parametrize("wanted", [{"memory": "1g"}, {"cpus": 1.5}, {"cpus": "1.5"}])
@@ -320,11 +322,18 @@ def test_host_that_cannot_limit(wanted):
         ),
         ({"path": "/data", "real": "/srv/docker/volumes", "type": "directory"}, "lab_volumes mounts /data:/x, which leads to /srv"),
         ({"path": "/data", "real": "/srv", "type": "directory"}, "lab_volumes mounts /data:/x, which leads to /srv"),
+        ({"path": "/data", "real": "/data", "type": "absent"}, "lab_volumes mounts /data:/x, which is not on this host"),
+        ({"path": "/data", "real": "/mnt/gone", "type": "link"}, "lab_volumes mounts /data:/x, which leads to /mnt/gone, which is not on this host"),
+        ({"path": "/data", "real": "/data", "type": "hidden"}, None),
     ],
 )
 def test_where_a_mount_leads(seen, sentence):
     found = said({"volumes": ["/data:/x"]}, mounts={"/data": seen}, engine={**ENGINE, "root_dir": "/srv/docker"})
     assert (len(found), sentence is None or sentence in found[0]) == (0 if sentence is None else 1, True)
+
+
+def test_a_mount_may_be_made_by_a_task_that_check_mode_leaves_out():
+    assert said({"volumes": ["/data:/x"], "check_mode": True}, mounts={"/data": {"path": "/data", "real": "/data", "type": "absent"}}) == []
 
 
 @pytest.mark.parametrize(

@@ -216,6 +216,14 @@ def test_paths(tmp_path):
         assert _look.find_path(home + "/socket", "")["type"] == "socket"
 
 
+def test_path_that_we_may_not_see(tmp_path, monkeypatch):
+    def refuse(path):
+        raise PermissionError(path)
+
+    monkeypatch.setattr(_look.os, "lstat", refuse)  # root may see everything
+    assert _look.find_path(str(tmp_path / "x"), "")["type"] == "hidden"
+
+
 def test_links_on_the_way(tmp_path, monkeypatch):
     """Root's own are the host's; somebody else's are not followed. Above the home they are nobody's business."""
     home = tmp_path / "home"
