@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
+import gc
 import hashlib
 import json
 import os
 import pathlib
 import re
 import ssl
-import subprocess
+import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -131,12 +133,36 @@ class Run:
 def play(playbook: str | pathlib.Path | None = None, *options: str, **variables) -> Run:
     """Run a playbook, the role on the scenario's labs if none is named. The variables go before all others."""
     inventory, playbook = STATE / "inventory", playbook or SHARED / "lab.yml"
-    command = ["ansible-playbook", f"--inventory={inventory}", f"--extra-vars={json.dumps(variables)}", *options, str(playbook)]
-    env = {**os.environ, "ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_NOCOLOR": "1", "ANSIBLE_FORCE_COLOR": "0"}
-    done = subprocess.run(command, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
-    print(done.stdout)  # pytest shows it if the test fails
-    assert "no hosts matched" not in done.stdout
-    return Run(done.returncode, done.stdout)
+    rc, out = ansible_playbook(f"--inventory={inventory}", f"--extra-vars={json.dumps(variables)}", *options, str(playbook))
+    print(out)  # pytest shows it if the test fails
+    assert "no hosts matched" not in out
+    return Run(rc, out)
+
+
+def ansible_playbook(*arguments: str) -> tuple:
+    """Exit status of ansible-playbook, and what it said. It is imported once, and forked for each run: its start takes as long as many a run."""
+    os.environ.update(ANSIBLE_CALLBACK_RESULT_FORMAT="json", ANSIBLE_NOCOLOR="1", ANSIBLE_FORCE_COLOR="0")
+    from ansible.cli import playbook
+
+    gc.freeze()  # what is there already is shared, and never searched for garbage
+    with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
+        child = os.fork()
+        if child == 0:
+            for stream, number in ((os.open(os.devnull, os.O_RDONLY), 0), (said.fileno(), 1), (said.fileno(), 2)):
+                os.dup2(stream, number)
+            sys.stdin, sys.stdout, sys.stderr = open(0, encoding="utf-8"), open(1, "w", encoding="utf-8"), open(2, "w", encoding="utf-8")
+            rc = 1
+            try:
+                playbook.main(["ansible-playbook", *arguments])
+            except SystemExit as end:
+                rc = end.code or 0
+            finally:
+                sys.stdout.flush()
+                sys.stderr.flush()
+                os._exit(rc)
+        rc = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        said.seek(0)
+        return rc, said.read()
 
 
 def converge(*options: str, **variables) -> Run:
