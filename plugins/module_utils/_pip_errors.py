@@ -15,6 +15,7 @@ import re
 UNREACHABLE = re.compile(
     r"NewConnectionError|NameResolutionError|ConnectTimeoutError|ReadTimeoutError|ProxyError|ProtocolError"
     r"|SSLError|SSLCertVerification|CERTIFICATE_VERIFY_FAILED|Connection (?:refused|reset|broken)"
+    r"|× (?:Failed to connect|Failed to establish a secure connection|Unable to fetch)"
     r"|failed to lookup address information|tcp connect error|invalid peer certificate"
 )
 NOT_BUILT = re.compile(
@@ -89,11 +90,12 @@ def credentials(text: str) -> str:
 def network(text: str) -> str:
     if not UNREACHABLE.search(text):
         return ""
-    host = re.search(r"host='([^']+)', port=(\d+)", text) or re.search(r"Failed to fetch: `\w+://(?:[^/\s]*@)?([^/:`]+):?(\d*)", text)
+    # uv and newer pips name the address; older pips the connection, which is the proxy's in the words of newer ones.
+    host = re.search(r"fetch(?:ing)?:? `?\w+://(?:[^/\s]*@)?([^/:`\s]+):?(\d*)", text) or re.search(r"host='([^']+)', port=(\d+)", text)
     where = ":".join(filter(None, host.groups())) if host else "the index"
     if re.search("SSLError|SSLCertVerification|CERTIFICATE_VERIFY_FAILED|invalid peer certificate", text):
         return f"{where} shows a certificate that the container does not trust"
-    if "ProxyError" in text:
+    if re.search("ProxyError|× Failed to connect to proxy", text):
         return f"{where} cannot be reached through the proxy"
     return f"{where} cannot be reached from the container"
 

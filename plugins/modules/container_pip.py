@@ -31,6 +31,8 @@ attributes:
     details:
       - With O(state=forcereinstall), something changes each time.
       - Options in O(extra_args) that make pip act in any case, such as C(--force-reinstall), do what they say every time.
+      - That a wheel or a source distribution in the container was built anew in the same version is noticed where pip is 23.1 or later, or uv. An older
+        pip does not write down what it installed, and so installs it again each time with O(state=latest).
 options:
   container:
     description:

@@ -380,7 +380,11 @@ def test_a_version_in_the_image_that_follows_no_rule(lab, tmp_path):
     folder.mkdir(parents=True)
     (folder / "METADATA").write_text("Name: tw-a\nVersion: 1.0-weird\n")
     lab.environment["PYTHONPATH"] += os.pathsep + str(tmp_path / "image")
-    assert lab.change("tw-a>=2")["after"] == {"tw-a": "2.0", "tw-b": "1.5"}
+    answer = lab.change("tw-a>=2")
+    if answer["rc"]:  # pip 24.1 and later go no further
+        assert explain(answer["out"], answer["err"]).startswith("Cannot process installed package tw-a 1.0-weird in ")
+    else:
+        assert answer["after"] == {"tw-a": "2.0", "tw-b": "1.5"}
 
 
 def test_package_that_the_server_does_not_need_may_be_named_in_another_version(lab):

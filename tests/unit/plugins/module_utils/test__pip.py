@@ -231,6 +231,23 @@ REFUSED = "the index example.com refuses the credentials that it was given, or w
             "error: Failed to fetch: `https://example.com:444/simple/a/`\n  Caused by: dns error\n  Caused by: failed to lookup address information",
             "example.com:444 cannot be reached from the container",
         ),
+        (
+            "error: connection-failed\n\n× Failed to connect to example.com while fetching http://example.com:81/a.whl\n╰─> [Errno 111] Refused",
+            "example.com:81 cannot be reached from the container",
+        ),
+        (
+            "error: connection-timeout\n\n× Unable to fetch https://example.com/a.whl\n╰─> example.com didn't respond within 15 seconds",
+            "example.com cannot be reached from the container",
+        ),
+        (
+            "× Failed to establish a secure connection to example.com while fetching https://example.com/a.whl\n╰─> [SSL: CERTIFICATE_VERIFY_FAILED] x",
+            "example.com shows a certificate that the container does not trust",
+        ),
+        (
+            "× Failed to connect to proxy http://192.0.2.1:9 while fetching https://example.com/a.whl\n"
+            "╰─> ('Unable to connect to proxy', NewConnectionError(\"HTTPSConnection(host='192.0.2.1', port=9): Failed\"))",
+            "example.com cannot be reached through the proxy",
+        ),
         ("ERROR: Cannot find command 'git' - do you have 'git' installed and in your PATH?", "the image has no git, which this requirement needs"),
     ],
 )
