@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import gc
 import hashlib
 import json
 import os
@@ -144,7 +143,6 @@ def ansible_playbook(*arguments: str) -> tuple:
     os.environ.update(ANSIBLE_CALLBACK_RESULT_FORMAT="json", ANSIBLE_NOCOLOR="1", ANSIBLE_FORCE_COLOR="0")
     from ansible.cli import playbook
 
-    gc.freeze()  # what is there already is shared, and never searched for garbage
     with tempfile.TemporaryFile("w+", encoding="utf-8") as said:
         child = os.fork()
         if child == 0:

@@ -27,7 +27,7 @@ def image(reference):
     ],
 )
 def test_image_is_there(reference):
-    assert image(reference)["Id"] == image("mlenv-test:minimal")["Id"]
+    assert image(reference)["Id"] == image("molecule-registry:small")["Id"]
 
 
 def test_image_is_there_by_digest():
