@@ -64,7 +64,7 @@ def row(host: dict) -> dict:
         "host": host["inventory_hostname"],
         "failed": "ansible_failed_result" in host,
         "looked": "engine" in (host.get("__engine_look") or {}),
-        "claim": host.get("__image_claim", ""),
+        "claim": claim(host.get("__image_meant") or {}, host.get("__image_look") or {}),
         "state": host.get("lab_state", "started"),
         "name": host.get("lab_name", "jupyter-ds"),
         "port": int(host.get("lab_port", 28888)),
@@ -72,6 +72,12 @@ def row(host: dict) -> dict:
         "gpus": host.get("lab_gpus", "auto"),
         "exclusive": str(host.get("lab_gpus_exclusive", False)).lower() in ("true", "yes", "on", "1"),
     }
+
+
+def claim(meant: dict, look: dict) -> str:
+    """The image that it wants, of the one engine for all, or of its user's own."""
+    of_user = f" of {look['euid']}" if look.get("engine", {}).get("kind") == "podman" else ""
+    return meant.get("reference", "") + of_user
 
 
 class FilterModule:

@@ -144,18 +144,20 @@ def _read_podman(info: dict) -> dict:
 
 
 def read_image(raw: dict, reference: str = "") -> dict:
-    """``image inspect`` -> what the role must know of an image. A Jupyter image is one that sets NB_USER.
+    """``image inspect`` -> what the roles must know of an image. A Jupyter image is one that sets NB_USER.
 
-    name: how the engine's interface knows it. Podman's takes no short names, as its client does.
+    serves: whether it starts a server. name: how the engine's interface knows it. Podman's takes no short names, as its client does.
     """
     config = raw.get("Config") or {}
     env = dict(item.partition("=")[::2] for item in config.get("Env") or [])
     tags = raw.get("RepoTags") or []
+    starts = " ".join([*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])])
     return {
         "present": True,
         "id": raw["Id"],
         "name": reference if reference in tags else next((tag for tag in tags if tag.endswith("/" + reference)), reference),
         "jupyter": "NB_USER" in env,
+        "serves": "JUPYTER_PORT" in env or bool(re.search("jupyter|start-notebook|start-singleuser", starts)),
         "path": env.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
         "architecture": raw.get("Architecture", ""),
         "size": raw.get("Size", 0),
@@ -558,7 +560,7 @@ class Look:
         facts["mounts"] = {path: find_path(os.path.abspath(os.path.expanduser(path)), "") for path in self.params["mounts"]}
         facts["config_dir"] = self._config_dir(home)
         facts["ca_bundle"] = self._ca_bundle()
-        facts["image"] = {"present": False, "jupyter": False, "id": "", "path": "", "name": self.params["image"]}
+        facts["image"] = {"present": False, "jupyter": False, "serves": False, "id": "", "path": "", "name": self.params["image"]}
         facts["container"] = {"exists": False, "running": False, "state": "absent", "managed": False, "health": "none"}
         facts["volume"] = {"exists": False}
         facts["networks"] = {}

@@ -291,10 +291,11 @@ owner:
   sample: {name: alice, uid: 1001, gid: 1001, home: /home/alice, lab_uid: 1001, lab_gid: 1001}
 image:
   description:
-    - Whether the image is on the host, its id, C(name), as the engine calls it, whether it is a Jupyter image, and what CUDA it says that it is made for.
+    - Whether the image is on the host, its id, C(name), as the engine calls it, whether it is a Jupyter image and starts a server (C(serves)), and what
+      CUDA it says that it is made for.
   returned: always
   type: dict
-  sample: {present: true, name: "quay.io/jupyter/scipy-notebook:2026-11-16", jupyter: true, cuda: {version: 12.8.1, requires: ""},
+  sample: {present: true, name: "quay.io/jupyter/scipy-notebook:2026-11-16", jupyter: true, serves: true, cuda: {version: 12.8.1, requires: ""},
     id: "sha256:0123...", path: "/usr/local/bin:/usr/bin", architecture: amd64, size: 900000000}
 container:
   description:

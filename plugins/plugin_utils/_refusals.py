@@ -125,16 +125,21 @@ def about_paths(look: dict):
             yield f"lab_{name} {path or '(empty)'} is no absolute path of the host: begin it with a slash, with ~/ or with ~user/."
         elif ":" in path:
             yield f"lab_{name} {path} holds a colon, which the engine takes for the end of a path: name another directory."
-        elif look[name]["type"] == "hidden":
-            yield f"lab_{name} {path} is where uid {look['euid']} may not look: run the play with become, or name another directory."
     if paths["config_dir"] and f"{paths['work_dir']}/".startswith(f"{paths['config_dir'].rstrip('/')}/"):
         yield f"lab_work_dir {paths['work_dir']} is in lab_config_dir, which is for the lab's secrets alone: name a directory elsewhere."
+
+
+def no_directory(place: dict) -> str:
+    """What it is instead, and what to do."""
+    if place["type"] == "hidden":
+        return f"{place['path']} is where this user may not look: run the play with become, or name another directory."
+    return f"{place['path']} is a {place['type']}, not a directory: name another, or move that out of the way."
 
 
 def about_private(config_dir: dict):
     """The private directory changes hands, so what is in it must be ours."""
     if config_dir["type"] not in ("absent", "directory"):
-        yield f"lab_config_dir {config_dir['path']} is a {config_dir['type']}, not a directory: name another, or move that out of the way."
+        yield f"lab_config_dir {no_directory(config_dir)}"
     elif not config_dir["ours"] and config_dir["names"]:
         strange = (config_dir["strangers"] or config_dir["names"])[0]
         yield f"lab_config_dir {config_dir['path']} has {strange} in it, and was not made for a lab: name a directory that is empty, or not there yet."
@@ -467,7 +472,7 @@ def about_host(wanted: dict, look: dict):
     if look["port_holder"]:
         yield f"Port {wanted['port']} of {wanted['bind_address']} is taken by {look['port_holder']}: give the lab another lab_port, or stop that."
     if work_dir["type"] not in ("absent", "directory"):
-        yield f"lab_work_dir {work_dir['path']} is a {work_dir['type']}, not a directory: name another, or move that out of the way."
+        yield f"lab_work_dir {no_directory(work_dir)}"
     elif work_dir["type"] == "directory" and work_dir["uid"] != uid:
         yield (
             f"lab_work_dir {work_dir['path']} belongs to uid {work_dir['uid']}, but the lab would write there as uid {uid}: "

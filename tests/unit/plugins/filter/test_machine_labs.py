@@ -48,3 +48,18 @@ def test_row():
     host = {"lab_name": "b", "lab_port": "28889", "lab_gpus_exclusive": "yes", "ansible_failed_result": {}, "__engine_look": {"engine": {}}}
     [row] = machine_labs([{"inventory_hostname": "gpu1", **host}], "gpu1")
     assert (row["name"], row["port"], row["exclusive"], row["failed"], row["looked"]) == ("b", 28889, True, True, True)
+
+
+@pytest.mark.parametrize(
+    ("look", "claim"),
+    [
+        (None, "lab:1"),
+        ({"engine": {"kind": "docker"}, "euid": 1000}, "lab:1"),
+        ({"engine": {"kind": "podman"}, "euid": 1000}, "lab:1 of 1000"),
+        ({"unreachable": True}, "lab:1"),
+    ],
+)
+def test_claim(look, claim):
+    """Podman has the images of each user apart."""
+    [row] = machine_labs([{"inventory_hostname": "gpu1", "__image_meant": {"reference": "lab:1"}, "__image_look": look}], "gpu1")
+    assert row["claim"] == claim

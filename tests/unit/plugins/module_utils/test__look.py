@@ -49,7 +49,30 @@ def binding(port="28888", address="127.0.0.1", inside="8888"):
 def test_image(env, jupyter, path):
     found = _look.read_image({"Id": "sha256:0f", "Config": {"Env": env}, "Architecture": "arm64", "Size": 7})
     cuda = {"version": "", "requires": ""}
-    assert found == {"present": True, "id": "sha256:0f", "name": "", "jupyter": jupyter, "path": path, "architecture": "arm64", "size": 7, "cuda": cuda}
+    assert found == {
+        "present": True,
+        "id": "sha256:0f",
+        "name": "",
+        "jupyter": jupyter,
+        "serves": False,
+        "path": path,
+        "architecture": "arm64",
+        "size": 7,
+        "cuda": cuda,
+    }
+
+
+@pytest.mark.parametrize(
+    ("config", "serves"),
+    [
+        ({"Env": ["JUPYTER_PORT=8888"], "Cmd": ["bash"]}, True),
+        ({"Cmd": ["start-notebook.sh"]}, True),
+        ({"Entrypoint": ["tini", "--", "jupyter-lab"], "Cmd": None}, True),
+        ({"Env": ["NB_USER=jovyan"], "Cmd": ["bash"]}, False),
+    ],
+)
+def test_image_that_starts_a_server(config, serves):
+    assert _look.read_image({"Id": "sha256:0f", "Config": config})["serves"] is serves
 
 
 @pytest.mark.parametrize(
