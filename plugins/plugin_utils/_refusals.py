@@ -442,13 +442,13 @@ def about_host(wanted: dict, look: dict):
             yield f"lab_{limit} is {value}, but the engine of this host cannot limit that (its cgroup controllers are not there): leave lab_{limit} out."
     if look["engine"]["kind"] == "docker" and 0 < look["engine"]["cpus"] < wanted["cpus"]:
         yield f"lab_cpus is {wanted['cpus']}, but this host has {look['engine']['cpus']}: use as many at most, or 0 for no limit."
-    yield from about_private(look["config_dir"])
     owner = look["owner"]
     if look["engine"]["rootless"] and owner["uid"] != look["euid"]:
         yield (
             f"Podman without root can give files to nobody but the user that runs it, and the lab is to belong to {owner['name']}: "
             "leave lab_owner out and connect as that user, or run the play with become."
         )
+    yield from about_private(look["config_dir"])
     for network in wanted["networks"]:
         # Who runs us may make it before, which check mode does not do.
         if network not in look["networks"] and network != "host" and not wanted["check_mode"]:

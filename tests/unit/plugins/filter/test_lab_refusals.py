@@ -297,6 +297,11 @@ def test_host_on_which_it_cannot_work(look, sentence):
     assert sentence in only
 
 
+def test_whose_the_lab_is_comes_before_where_they_may_look():
+    found = said(engine={**ENGINE, "rootless": True}, config_dir={**PRIVATE, "type": "hidden"}, work_dir={"path": "/x", "type": "hidden"})
+    assert "Podman without root can give files to nobody but" in found[0]
+
+
 def test_networks_that_are_there_can_be_joined():
     wanted, networks = {"networks": ["bridge", "data"]}, {"bridge": "bridge", "data": "bridge"}
     assert said(wanted, networks=networks) == []
