@@ -116,8 +116,8 @@ class Run:
     @property
     def failures(self) -> dict:
         """Host -> the sentence with which it failed."""
-        found = re.findall(r"^fatal: \[(.*?)\]: (?:FAILED|UNREACHABLE)! => (\{.*\})$", self.out, re.MULTILINE)
-        return {host: json.loads(text)["msg"] for host, text in found}
+        found = re.finditer(r"^fatal: \[(.*?)\]: (?:FAILED|UNREACHABLE)! => ", self.out, re.MULTILINE)
+        return {begin[1]: json.JSONDecoder().raw_decode(self.out, begin.end())[0]["msg"] for begin in found}
 
     def _tasks(self, outcome: str) -> list:
         task, found = "", []

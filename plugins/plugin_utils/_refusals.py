@@ -247,16 +247,16 @@ def about_mounts(wanted: dict, look: dict):
     engine = look["engine"].get("root_dir", "")
     forbidden = [*HOSTS_OWN, *([engine] if engine.startswith("/") else [])]
     mounts = [(f"lab_volumes mounts {volume}", volume.split(":")[0]) for volume in wanted["volumes"]]
-    places = [(f"lab_{name} is {look[name]['path']}", look[name]) for name in ("work_dir", "config_dir")]
-    places += [(words, {"path": path, **look["mounts"].get(path, {})}) for words, path in mounts if path[:1] in "/~."]
-    for words, place in places:
+    places = [(f"lab_{name} is {look[name]['path']}", look[name], True) for name in ("work_dir", "config_dir")]
+    places += [(words, {"path": path, **look["mounts"].get(path, {})}, False) for words, path in mounts if path[:1] in "/~."]
+    for words, place, made_by_us in places:
         real = place.get("real", place["path"])
         what = words if real == place["path"] else f"{words}, which leads to {real}"
         if place.get("type") == "socket":
             yield f"{what}, a socket, through which the lab would have a service of the host: leave it out."
         elif any(shows(path, forbidden) for path in (place["path"], real)):
             yield f"{what}, through which the lab would have the engine, and so be root on the host: name a directory with data alone."
-        elif words.startswith("lab_volumes") and place.get("type") in ("absent", "link") and not wanted["check_mode"]:
+        elif place.get("type") in ("absent", "link") and not (made_by_us or wanted["check_mode"]):
             yield f"{what}, which is not on this host, and the engine would make an empty directory of root's: make it first, or leave it out."
 
 

@@ -139,7 +139,7 @@ def test_output(run, name):
 
 def test_command_lines(run):
     seen = b"\n".join(run["watch"].commands)
-    # The watch was awake: it saw what is done in the container, and Ansible's own.
+    # The watch was awake: it saw what is done in the container, and Ansible's modules.
     assert b"docker\0exec" in seen
     assert b"AnsiballZ_" in seen
     assert leaks(seen) == set()
