@@ -38,15 +38,15 @@ lab: setup ## From nothing to an open page (more: make lab ARGS="-e lab_port=900
 
 # ---- Tests. Every suite is a run of pytest, so that each can be run alone (make unit ARGS="-k names") and all are counted.
 SUITES := lint gates unit sanity importer image contract molecule integration matrix e2e
-# Two phases, each with two lanes side by side: first the images, then what uses them. What uses the lab of the default name is in one lane.
-PHASES := 'image | lint gates' 'contract molecule | unit sanity importer integration matrix e2e'
+# Two lanes side by side. Each waits for the images before the first suite that uses them. What uses the lab of the default name is in one lane.
+LANES := 'image contract molecule' 'lint gates unit sanity importer image integration matrix e2e'
 PYTEST = $(VENV)/bin/python -m pytest -v --tb=short --rootdir=. -p no:cacheprovider --junitxml=build/results/$@/pytest.xml \
 	-o "pythonpath=tests .ansible/collections" -o empty_parameter_set_mark=fail_at_collect $(ARGS)
-.PHONY: test tools bench screenshot $(SUITES)
+.PHONY: test tools gpus bench screenshot $(SUITES)
 $(SUITES) bench: tools
 
 test: tools ## Every suite below, counted in one last line
-	$(VENV)/bin/python scripts/run_suites.py $(PHASES)
+	$(VENV)/bin/python scripts/run_suites.py $(LANES)
 
 lint: ## Linters, nothing skipped or ignored
 	$(PYTEST) tests/suites/test_lint.py
@@ -87,12 +87,16 @@ e2e: ## A real browser on a real lab
 screenshot: export SCREENSHOT := docs/images/lab.png
 screenshot: e2e ## Take the picture in the README anew
 
+gpus: tools ## Labs on the GPUs of this machine, real ones (not part of `make test`)
+	$(PYTEST) tests/gpus
+
 bench: ## How long things take, against doing them otherwise (not part of `make test`)
 	$(VENV)/bin/python tests/bench/bench.py $(ARGS)
 
 tools: .ansible/.ready .venv/.tools
 .venv/.tools: tests/requirements.txt .venv/.ready
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check uv
+	scripts/make_venv.sh "$(PYTHON)" "$(VENV)" -r tests/requirements.txt
 	touch $@
 
 # In its own environment, since it pins much. It looks for what we depend on beside itself.

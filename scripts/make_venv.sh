@@ -14,4 +14,5 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     $sudo apt-get -qq update && $sudo apt-get -qq install --no-install-recommends python3-venv
 fi
 "$python" -m venv "$directory"
-"$directory/bin/pip" install --quiet --disable-pip-version-check "$@"
+# uv takes a fifth of pip's time, and knows nothing of pip's settings: what it cannot get, pip may.
+uv pip install --quiet --python "$directory/bin/python" "$@" 2>/dev/null || "$directory/bin/pip" install --quiet --disable-pip-version-check "$@"

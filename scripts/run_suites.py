@@ -3,10 +3,10 @@
 Every suite leaves JUnit files in build/results/SUITE/. A failing suite does not stop the next one. A suite that
 breaks without saying which test failed, or that runs nothing, counts as one failure.
 
-Usage: python run_suites.py PHASE...
+Usage: python run_suites.py LANE...
 
-Phases are run one after the other. Within a phase, lanes divided by | are run side by side, and the suites of a lane
-one after the other: 'image | lint unit' 'molecule | contract e2e'.
+Lanes are run side by side, and the suites of a lane one after the other. A suite that is in several lanes is run once, by
+the first to come to it; the others wait for its end: 'image molecule' 'lint unit image e2e'.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Lock
 from xml.etree import ElementTree
 
 RESULTS = pathlib.Path("build/results")
@@ -85,17 +86,24 @@ def run(suite: str) -> Row:
     return Row(suite, time.monotonic() - began, result, failures)
 
 
-def run_lane(lane: str) -> list:
-    return [run(suite) for suite in lane.split()]
+def run_lanes(lanes: list) -> list:
+    """The rows of all suites, in the order in which they began."""
+    begun, one_at_a_time = {}, Lock()
+    with ThreadPoolExecutor() as suites, ThreadPoolExecutor() as side_by_side:
+
+        def run_lane(lane: str) -> None:
+            for suite in lane.split():
+                with one_at_a_time:
+                    if suite not in begun:
+                        begun[suite] = suites.submit(run, suite)
+                begun[suite].result()
+
+        list(side_by_side.map(run_lane, lanes))
+    return [row.result() for row in begun.values()]
 
 
 def main() -> int:
-    began, rows = time.monotonic(), []
-    for phase in sys.argv[1:]:
-        lanes = phase.split("|")
-        with ThreadPoolExecutor(len(lanes)) as side_by_side:
-            for done in side_by_side.map(run_lane, lanes):
-                rows += done
+    began, rows = time.monotonic(), run_lanes(sys.argv[1:])
     # Thousands of lines lie between a failure and the end, where people look.
     for row in rows:
         for failure in row.failures:

@@ -37,9 +37,14 @@ def until(condition, what, seconds=60):
 class Container:
     def __init__(self, name):
         self.name = name
+        self.ports = {}  # in the container -> on the host, while it runs
 
     def inspect(self):
         return json.loads(docker("inspect", self.name).stdout)[0]
+
+    def restart(self):
+        docker("restart", self.name)
+        self.ports.clear()
 
     @property
     def running(self):
@@ -64,10 +69,12 @@ class Container:
 
     def get(self, path, token=TOKEN, port=8888, scheme="http"):
         """Status of a request from the host, 0 if nothing answers."""
-        published = self.inspect()["NetworkSettings"]["Ports"].get(f"{port}/tcp")
-        if not published:
-            return 0
-        url = f"{scheme}://127.0.0.1:{published[0]['HostPort']}{path}"
+        if port not in self.ports:
+            published = self.inspect()["NetworkSettings"]["Ports"].get(f"{port}/tcp")
+            if not published:
+                return 0
+            self.ports[port] = published[0]["HostPort"]
+        url = f"{scheme}://127.0.0.1:{self.ports[port]}{path}"
         request = urllib.request.Request(url, headers={"Authorization": f"token {token}"} if token else {})
         opener = urllib.request.build_opener(
             urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=ssl._create_unverified_context())
@@ -84,8 +91,9 @@ class Container:
         """Wait until the server answers a request with the token."""
 
         def answers():
-            assert self.running, f"the container ended:\n{self.logs}"
-            return self.get(path, **how) == 200
+            status = self.get(path, **how)
+            assert status or self.running, f"the container ended:\n{self.logs}"
+            return status == 200
 
         until(answers, f"an answer on {path}")
         return self

@@ -134,7 +134,7 @@ def test_rename_copies_no_home_over_an_existing_one(run, volume):
 
 def test_restart_with_a_rename(start):
     container = start(*ROOT, *env("NB_USER=alice", "NB_UID=1234")).ready()
-    docker("restart", container.name)
+    container.restart()
     container.ready()
     assert container.exec("id", "alice").startswith("uid=1234(alice)")
 
@@ -283,7 +283,7 @@ def test_gen_cert(start):
     text = container.exec("cat", pem)
     assert "PRIVATE KEY" in text and "BEGIN CERTIFICATE" in text
     until(lambda: container.health == "healthy", "health over TLS")
-    docker("restart", container.name)
+    container.restart()
     container.ready(scheme="https")
     assert container.exec("cat", pem) != text, "each start makes a new one"
     kept = container.exec("cat", pem)
