@@ -1,7 +1,7 @@
 # Copyright: mlenv.jupyter contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Kill installations in a container at random moments; after each, the next run must end in the right state.
+"""Kill installations in a container, each at a later moment than the one before; after each, the next run must end in the right state.
 
 Usage: python kill_often.py CONTAINER ROUNDS. Wheels are in /wheels of the container (wheelhouse.py).
 """
@@ -76,7 +76,7 @@ def main(container: str, rounds: int) -> None:
     for number in range(rounds):
         goal = (number + 1) % 2
         child = start(container, TARGETS[goal])
-        time.sleep(random.uniform(0, usual))
+        time.sleep(usual * (number + random.random()) / rounds)
         in_container(container, "pkill", "-KILL", "python", user="root").wait()
         child.wait()
         killed += not child.stdout.read()
