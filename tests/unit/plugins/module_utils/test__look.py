@@ -12,6 +12,8 @@ import pwd
 import shutil
 import socket
 import threading
+import time
+import types
 
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _look
@@ -498,10 +500,13 @@ def test_name_of_an_image(tags, name):
 class Lives:
     """An engine whose container is found each time as the next of these lives, of which the last one lasts."""
 
+    inspections = 0
+
     def __init__(self, *lives):
         self.lives = [container(bindings=binding(), State={"Status": state, "StartedAt": since}, RestartCount=count) for state, since, count in lives]
 
     def inspect(self, _name):
+        self.inspections += 1
         return self.lives.pop(0) if len(self.lives) > 1 else self.lives[0]
 
 
@@ -509,14 +514,16 @@ LONG_AGO, NOW = "2020-01-01T00:00:00.123456789Z", "2999-01-01T00:00:00.123456789
 
 
 def asked(monkeypatch, lives, answers, wait):
-    """What is found if the server gives these answers, one after the other."""
+    """What is found if the server gives these answers, one after the other, and how often the engine was asked. No time passes but where it is slept."""
+    slept = [1000.0]
+    clock = types.SimpleNamespace(sleep=slept.append, monotonic=lambda: sum(slept), time=time.time)
+    monkeypatch.setattr(_look, "time", clock)
     monkeypatch.setattr(_look, "ask_server", lambda *_how: {"status": answers.pop(0), "error": ""})
-    monkeypatch.setattr(_look.time, "sleep", lambda _seconds: None)
     monkeypatch.setattr(_look.Look, "_token", lambda *_how: "")
     engine = Lives(*lives)
     facts = {"restarted": 0, "hung": False}
     _look.Look(engine, {"wait": wait})._ask_server(facts, engine.inspect("lab"))
-    return facts
+    return {**facts, "inspections": engine.inspections}
 
 
 def test_ready_after_a_crash(monkeypatch):
@@ -526,8 +533,15 @@ def test_ready_after_a_crash(monkeypatch):
 
 
 def test_given_up_after_crashes(monkeypatch):
-    facts = asked(monkeypatch, [("running", str(count), count) for count in range(7, 11)], [0, 0, 0], wait=1000)
+    facts = asked(monkeypatch, [("running", str(count), count) for count in range(7, 11)], [0] * 20, wait=1000)
     assert (facts["ready"], facts["restarted"]) == (False, 3)
+
+
+def test_while_nobody_answers_the_engine_is_left_alone(monkeypatch):
+    """Its client takes from the start what is waited for. Ten seconds, of which it is asked once in each."""
+    facts = asked(monkeypatch, [("running", "1", 0)], [0] * 40 + [200, 200, 403], wait=1000)
+    assert facts["ready"]
+    assert facts["inspections"] == 12
 
 
 @pytest.mark.parametrize(
