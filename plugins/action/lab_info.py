@@ -17,6 +17,7 @@ from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible_collections.mlenv.jupyter.plugins.module_utils._look import ARGUMENTS, credentials, look_at
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils._misspelt import misspelt
 
 
 def run_command(argv, data=None, **_options):
@@ -44,11 +45,17 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        if not self._is_here(task_vars or {}):
-            return self._look_there(task_vars)
-        _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS)
-        result.update(remove_values(look_at(params, run_command), credentials(params)))
-        result["failed"] = "msg" in result
+        if self._is_here(task_vars or {}):
+            _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS)
+            result.update(remove_values(look_at(params, run_command), credentials(params)))
+            result["failed"] = "msg" in result
+        else:
+            result.update(self._look_there(task_vars))
+        # What every role of ours does first, so that who misspelt a variable is told before anything is done without it.
+        role = self._task._role
+        warnings = misspelt(role.get_name(), role.get_default_vars(), task_vars) if role else []
+        if warnings:
+            result["warnings"] = [*result.get("warnings", []), *warnings]
         return result
 
     def _look_there(self, task_vars: dict):

@@ -29,8 +29,10 @@ def fixture_wanted():
 
 
 def test_on_nothing(wanted):
-    predicted = predict(**wanted)
+    predicted = predict(lab_pakages="seaborn", **wanted)
+    assert "lab_pakages is set, but role mlenv.jupyter.lab knows no such variable: did you mean lab_packages?" in " ".join(predicted.out.split())
     done = converge(**wanted)
+    assert "did you mean" not in done.out
     # In a directory that is not there yet, no file can be predicted.
     in_there = {"Make a token", "Write what the server and its user are told"}
     predicted_otherwise = {
