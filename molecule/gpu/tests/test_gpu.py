@@ -231,7 +231,7 @@ def test_image_follows_the_driver(driver, variant):
 
 def test_driver_too_old_for_the_image():
     image = "molecule-gpu.example.com/pytorch-notebook:cuda12-2026-11-16"
-    SERVER.check_output("docker tag mlenv-test:minimal %s", image)
+    SERVER.check_output("docker tag mlenv-test:light %s", image)
     run = play(None, OTHER, lab_image=image)
     assert "is made for CUDA 12, which needs NVIDIA's driver 525.60.13 or later, but this host has 470.256.02" in run.failures["molecule-gpu-second"]
     assert run.changed == []
