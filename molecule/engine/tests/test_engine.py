@@ -119,14 +119,17 @@ def test_restart_that_was_cut_off_is_made_up_for():
     assert play(PLAYBOOK, LIMIT).changed == []
 
 
-def test_settings_that_the_engine_does_not_take_are_taken_back(there):
-    before = there.file("/etc/docker/daemon.json").content_string, there.check_output("ls /etc/docker")
-    name = there.backend.name
-    run = play(PLAYBOOK, f"--limit={name}", engine_daemon_config={"no-such-setting": True}, engine_wait=5)
-    assert "Docker does not start with engine_daemon_config, and so runs with its settings of before" in run.failures[name]
-    assert there.run("docker version").rc == 0
-    assert (there.file("/etc/docker/daemon.json").content_string, there.check_output("ls /etc/docker")) == before
-    assert play(PLAYBOOK, f"--limit={name}").changed == []
+def test_settings_that_the_engine_does_not_take_are_taken_back():
+    def settings(name):
+        return host(name).file("/etc/docker/daemon.json").content_string, host(name).check_output("ls /etc/docker")
+
+    before = {name: settings(name) for name in DEBIANS}
+    run = play(PLAYBOOK, LIMIT, engine_daemon_config={"no-such-setting": True}, engine_wait=5)
+    for name in DEBIANS:
+        assert "Docker does not start with engine_daemon_config, and so runs with its settings of before" in run.failures[name]
+        assert host(name).run("docker version").rc == 0
+        assert settings(name) == before[name]
+    assert play(PLAYBOOK, LIMIT).changed == []
 
 
 def test_settings_that_are_no_json_get_a_sentence():
