@@ -45,9 +45,19 @@ def run(*argv: str | pathlib.Path, cwd: pathlib.Path = ROOT, **env: str) -> str:
 
 def run_scenario(tool, name: str, report: str) -> None:
     """Run a scenario by Molecule, which `tool` starts. Its own tests are counted: build/results/`report`.xml."""
-    path = RESULTS / f"{report}.xml"
+    path, running = RESULTS / f"{report}.xml", ROOT / f"build/{report.replace('/', '-')}.running"
     path.unlink(missing_ok=True)
-    tool("molecule", "test", "--scenario-name", name, MOLECULE_GLOB="molecule/*/molecule.yml", PYTEST_ADDOPTS=f"--junitxml={path}")
+
+    def molecule(command: str, **env: str) -> None:
+        tool("molecule", command, "--scenario-name", name, MOLECULE_GLOB="molecule/*/molecule.yml", **env)
+
+    # Molecule itself ends with that, unless it is killed.
+    if running.exists():
+        molecule("destroy")
+    running.parent.mkdir(exist_ok=True)
+    running.touch()
+    molecule("test", PYTEST_ADDOPTS=f"--junitxml={path}")
+    running.unlink()
     # Molecule is content with a scenario that has no tests. We are not.
     assert path.exists(), f"Scenario {name} has no tests"
 

@@ -5,14 +5,15 @@ Servers get their labs' image over SSH. Saved, digested, sent and loaded again a
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 
 FULL, LIGHT, LABEL = "mlenv-test:minimal", "mlenv-test:light", "mlenv-test.made-from"
 REMOVE = """
 cd /usr/local/lib/python3.*/dist-packages
-rm -rf aiohttp alembic debugpy sqlalchemy jedi/third_party/typeshed/third_party nbclassic/static notebook/static /usr/local/share/jupyterhub/static
-rm -rf /usr/lib/git-core /usr/share/perl /usr/share/doc /usr/share/man /usr/share/locale
+rm -rf aiohttp alembic debugpy sqlalchemy jedi/third_party/typeshed/stubs jupyterlab/galata nbclassic/static notebook/static /usr/local/share/jupyterhub/static
+rm -rf /usr/lib/git-core /usr/share/perl /usr/lib/*/perl /usr/lib/*/gconv /usr/share/doc /usr/share/man /usr/share/locale
 find babel/locale-data -type f ! -name 'en*' ! -name 'root*' -delete
 find /usr/local -name '*.map' -delete
 """
@@ -43,12 +44,13 @@ def instructions(config: dict) -> list:
 
 def main() -> None:
     full = inspect(FULL)
-    if (inspect(LIGHT).get("Config", {}).get("Labels") or {}).get(LABEL) == full["Id"]:
+    made_from = f"{full['Id']}-{hashlib.sha256(REMOVE.encode()).hexdigest()[:12]}"
+    if (inspect(LIGHT).get("Config", {}).get("Labels") or {}).get(LABEL) == made_from:
         return
     container = docker("create", "--user", "root", "--entrypoint", "sh", FULL, "-ec", REMOVE)
     try:
         docker("start", "--attach", container)
-        changes = [f"--change={line}" for line in [*instructions(full["Config"]), f"LABEL {LABEL}={full['Id']}"]]
+        changes = [f"--change={line}" for line in [*instructions(full["Config"]), f"LABEL {LABEL}={made_from}"]]
         with subprocess.Popen(["docker", "export", container], stdout=subprocess.PIPE) as export:
             docker("import", *changes, "-", LIGHT, stdin=export.stdout)
     finally:

@@ -167,7 +167,7 @@ def test_power_fails_while_the_image_is_loaded():
         power_off(OUTER)
         power_on(OUTER)
 
-    out = site_until("Ask whether it is done", 3, accident, "--limit", f"{OUTER},{SECOND}")
+    out = site_until("Ask whether it is done", 1, accident, "--limit", f"{OUTER},{SECOND}")
     assert "the host was started anew in the meantime, so run again" in report(out)[OUTER][-1]
 
 
@@ -177,7 +177,7 @@ def test_everything_at_once():
     def accident(_run):
         server(OUTER).check_output("pkill -f '^sshd(-session)?: .*@'")
 
-    out = site_until("Ask whether it is done", 3, accident)
+    out = site_until("Ask whether it is done", 1, accident)
     rows = report(out)
     assert {lab: rows[lab][:3] for lab in LABS} == {
         OUTER: (OUTER, "up", "http://127.0.0.1:28888/lab"),
