@@ -46,8 +46,7 @@ def test_on_nothing(wanted):
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({"lab_memory": "1g", "lab_restart_policy": "always"}, ["Make and start the container"]),
-        ({"lab_umask": "027"}, ["Make and start the container"]),
+        ({"lab_memory": "1g", "lab_restart_policy": "always", "lab_umask": "027"}, ["Make and start the container"]),
         ({"lab_packages": ["cowsay", "toolz"]}, ["Install the packages as the lab's user"]),
         ({"lab_token": "a-token-of-some-length"}, ["Make a token", "Make and start the container"]),
         ({"lab_state": "stopped"}, ["Stop the container"]),

@@ -76,14 +76,16 @@ def delete_the_files() -> None:
         (PRIVATE / name).unlink()
 
 
-def open_to_all() -> None:
-    (PRIVATE / "token").chmod(0o644)
-    PRIVATE.chmod(0o755)
+def delete_the_directories() -> None:
+    shutil.rmtree(PRIVATE)
+    shutil.rmtree(WORK)
 
 
 def give_away() -> None:
-    os.chown(PRIVATE / "token", 4242, 4242)
-    os.chown(PRIVATE, 4242, 4242)
+    """To everybody, and to somebody."""
+    for path, mode in ((PRIVATE / "token", 0o644), (PRIVATE, 0o755)):
+        path.chmod(mode)
+        os.chown(path, 4242, 4242)
 
 
 def spoil_the_volume() -> None:
@@ -103,10 +105,8 @@ DRIFTS = {
     "token emptied": (empty_the_token, lambda: len(LAB.token) == 43 and LAB.ask(token="")[0] == 403),
     "files edited": (edit_the_files, lambda: as_configured() and trusts_certificates()),
     "files deleted": (delete_the_files, lambda: as_configured() and trusts_certificates()),
-    "private directory deleted": (lambda: shutil.rmtree(PRIVATE), as_configured),
-    "work directory deleted": (lambda: shutil.rmtree(WORK), as_configured),
-    "private files open to all": (open_to_all, None),
-    "private files of another owner": (give_away, None),
+    "directories deleted": (delete_the_directories, as_configured),
+    "private files given away": (give_away, None),
     "volume spoiled": (spoil_the_volume, lambda: LAB.run("touch", "/home/jovyan/.local/mine").rc == 0 and LAB.run("python3", "-c", "import cowsay").rc == 0),
     "hanging": (hang, None),
 }

@@ -136,7 +136,7 @@ def test_toolkit():
 # -- The three ways ---------------------------------------------------------------------------------------------------
 
 
-def test_by_runtime(unchanged):
+def test_by_runtime():
     run = converge(ONE)
     assert MAKE in run.changed
     assert "Its GPUs: 0 NVIDIA A10, 1 NVIDIA A10" in run.out
@@ -187,7 +187,7 @@ def test_another_driver():
     assert play(ENGINE).changed == []
 
 
-def test_by_device_request(unchanged):
+def test_by_device_request():
     SERVER.check_output("rm /run/cdi/nvidia.yaml")
     assert MAKE in converge(ONE).changed
     assert container()["HostConfig"]["DeviceRequests"][0]["DeviceIDs"] == [FIRST, SECOND]

@@ -1,6 +1,5 @@
 """Whatever state a lab is in, the role brings it into the one that is wanted, and then leaves it there."""
 
-import itertools
 import pathlib
 
 import pytest
@@ -8,7 +7,6 @@ from helpers import HOST, Lab, converge, engine_state, files
 
 LAB = Lab("molecule-lifecycle")
 VOLUME = "molecule-lifecycle-data"
-STATES = ["started", "stopped", "restarted", "absent"]
 CHECKED = ["paused", "removed"]
 BY_HAND = {"stopped": "docker stop %s", "paused": "docker pause %s", "killed": "docker kill %s", "removed": "docker rm --force %s"}
 
@@ -22,8 +20,18 @@ def fixture_kept():
     return work, token
 
 
+# Every state after every other one, ordered so that most find what they begin with. To the engine, one that was killed is one that was stopped.
+PAIRS = [
+    *(("started", "started"), ("started", "restarted"), ("paused", "started"), ("paused", "restarted"), ("killed", "started"), ("killed", "restarted")),
+    *(("removed", "restarted"), ("started", "stopped"), ("stopped", "started"), ("paused", "stopped"), ("stopped", "restarted"), ("stopped", "stopped")),
+    *(("stopped", "absent"), ("removed", "started"), ("started", "absent"), ("removed", "stopped"), ("removed", "absent"), ("paused", "absent")),
+]
+
+
 def bring_into(before: str) -> None:
-    """As it was left, or as somebody's hands on the engine left it."""
+    """As the run before left it, or as somebody's hands on the engine left it."""
+    if LAB.state == {"stopped": "exited", "removed": "absent"}.get(before):
+        return
     if LAB.state == "paused":
         HOST.check_output("docker unpause %s", LAB.name)
     if LAB.state != "running":
@@ -32,10 +40,7 @@ def bring_into(before: str) -> None:
         HOST.check_output(BY_HAND[before], LAB.name)
 
 
-# To the engine, one that was killed is one that was stopped.
-@pytest.mark.parametrize(
-    ("before", "state"), [pair for pair in itertools.product(["started", *BY_HAND], STATES) if pair not in (("killed", "stopped"), ("killed", "absent"))]
-)
+@pytest.mark.parametrize(("before", "state"), PAIRS)
 def test_state(before, state, kept):
     """Check mode says what it would do, and does nothing. The run does that, and a second one nothing, but restarted, which always restarts."""
     bring_into(before)
