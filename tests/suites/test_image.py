@@ -18,4 +18,4 @@ def test_build(flavor):
 
 def test_servers():
     """What the remote servers of the scenarios are made of: made here once, before scenarios that run side by side ask for it."""
-    run("ansible-playbook", "tests/servers/images.yml")
+    run("ansible-playbook", "tests/servers/images.yml", "-e", "servers_anew=true")
