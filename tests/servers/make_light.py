@@ -1,15 +1,19 @@
-"""Make mlenv-test:light of mlenv-test:minimal: half as large, without what no test on a server looks at.
+"""Make mlenv-test:light of mlenv-test:minimal: half as large, without what no test on a server looks at; and its archive, build/light.tar.
 
-Servers get their labs' image over SSH. Saved, digested, sent and loaded again and again, the whole one would take minutes of a run of all scenarios.
+Servers get their labs' image over SSH. Digested, sent and loaded again and again, the whole one would take minutes of a run of all scenarios.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import pathlib
+import re
 import subprocess
+import tarfile
 
 FULL, LIGHT, LABEL = "mlenv-test:minimal", "mlenv-test:light", "mlenv-test.made-from"
+ARCHIVE = pathlib.Path(__file__).resolve().parents[2] / "build/light.tar"
 REMOVE = """
 cd /usr/local/lib/python3.*/dist-packages
 rm -rf aiohttp alembic debugpy sqlalchemy jedi/third_party/typeshed/stubs jupyterlab/galata nbclassic/static notebook/static /usr/local/share/jupyterhub/static
@@ -42,7 +46,7 @@ def instructions(config: dict) -> list:
     ]
 
 
-def main() -> None:
+def make() -> None:
     full = inspect(FULL)
     made_from = f"{full['Id']}-{hashlib.sha256(REMOVE.encode()).hexdigest()[:12]}"
     if (inspect(LIGHT).get("Config", {}).get("Labels") or {}).get(LABEL) == made_from:
@@ -55,6 +59,24 @@ def main() -> None:
             docker("import", *changes, "-", LIGHT, stdin=export.stdout)
     finally:
         docker("rm", container)
+
+
+def archived() -> str:
+    """Digest of the image in the archive."""
+    if not ARCHIVE.exists():
+        return ""
+    with tarfile.open(ARCHIVE) as archive:
+        return re.search("[0-9a-f]{64}", json.load(archive.extractfile("manifest.json"))[0]["Config"])[0]
+
+
+def main() -> None:
+    make()
+    if inspect(LIGHT)["Id"].endswith(archived() or "none"):
+        return
+    ARCHIVE.parent.mkdir(exist_ok=True)
+    part = ARCHIVE.with_suffix(".part")
+    docker("save", "--output", str(part), LIGHT)
+    part.rename(ARCHIVE)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@ SITE, LAB, STAND_INS = ROOT / "site.yml", ROOT / "playbooks/start.yml", ROOT / "
 NEW, ROOTLESS, OLD = "molecule-podman", "molecule-podman-rootless", "molecule-podman-old"
 ONLY = {name: f"--limit={name}" for name in (NEW, ROOTLESS, OLD)}
 MAKE = "Make and start the container"
+# Of the older one: on the network, over HTTPS, for some alone; with less memory.
+LIMITS = {"lab_bind_address": "0.0.0.0", "lab_tls": "self_signed", "lab_memory": "1g", "lab_allowed_sources": ["192.0.2.0/24"]}
+EVERYBODY = {**LIMITS, "lab_allowed_sources": ["0.0.0.0/0"]}
 GPU = "GPU-f15ae561-21b1-6003-c768-861fc285203b"
 
 
@@ -145,15 +148,13 @@ def test_podman_by_the_name_of_docker():
 
 
 def test_limits_and_networks():
-    """On the network, over HTTPS, for some alone; with less memory. What somebody changes by hand is mended."""
-    wanted = {"lab_bind_address": "0.0.0.0", "lab_tls": "self_signed", "lab_memory": "1g", "lab_allowed_sources": ["192.0.2.0/24"]}
-    converge(ONLY[OLD], **wanted)
-    assert converge(ONLY[OLD], **wanted).changed == []
+    converge(ONLY[OLD], **LIMITS)
+    assert converge(ONLY[OLD], **LIMITS).changed == []
     assert container(OLD)["HostConfig"]["Memory"] == 1 << 30
     address = HOST.check_output("docker inspect --format '{{.NetworkSettings.IPAddress}}' %s", OLD)
     ask = f"curl --silent --insecure --max-time 5 https://{address}:28888/api"
     assert HOST.run(ask).rc == 28
-    converge(ONLY[OLD], **{**wanted, "lab_allowed_sources": ["0.0.0.0/0"]})
+    converge(ONLY[OLD], **EVERYBODY)
     assert "version" in HOST.run(ask).stdout
 
 
@@ -181,9 +182,9 @@ def test_gpus():
 
 
 def test_gpus_that_an_old_podman_cannot_hand_over():
-    run = play(LAB, ONLY[OLD], lab_gpus="all")
+    run = play(LAB, ONLY[OLD], **EVERYBODY, lab_gpus="all")
     assert "hands over no GPU through its socket" in run.failures[OLD]
-    run = play(SITE, ONLY[OLD])
+    run = play(SITE, ONLY[OLD], **EVERYBODY)
     assert run.rc == 0, run.failures
     assert "It has no GPU" in run.out
 
