@@ -142,13 +142,12 @@ def play(playbook: str | pathlib.Path | None = None, *options: str, **variables)
 
 @functools.cache
 def ansible_cli():
-    """The command ansible-playbook, with the plugins that each run loads."""
+    """The command ansible-playbook, with what each run would read anew: where plugins are, and those for inventories."""
     from ansible.cli import playbook
     from ansible.plugins import loader
 
     loader.init_plugin_loader()
-    for kind in ("inventory", "vars", "connection", "become", "shell", "callback", "strategy"):
-        list(getattr(loader, f"{kind}_loader").all(class_only=True))
+    list(loader.inventory_loader.all(class_only=True))
     return playbook
 
 
