@@ -162,7 +162,7 @@ def ansible_playbook(*arguments: str) -> tuple:
                 os.dup2(stream, number)
             sys.stdin, sys.stdout, sys.stderr = open(0, encoding="utf-8"), open(1, "w", encoding="utf-8"), open(2, "w", encoding="utf-8")
             rc = 1
-            warnings.filterwarnings("ignore", "AnsibleCollectionFinder has already been configured")
+            warnings.filterwarnings("ignore", "AnsibleCollectionFinder has already been configured")  # above
             try:
                 playbook.main(["ansible-playbook", *arguments])
             except SystemExit as end:

@@ -71,12 +71,9 @@ def archived() -> str:
 
 def main() -> None:
     make()
-    if inspect(LIGHT)["Id"].endswith(archived() or "none"):
-        return
-    ARCHIVE.parent.mkdir(exist_ok=True)
-    part = ARCHIVE.with_suffix(".part")
-    docker("save", "--output", str(part), LIGHT)
-    part.rename(ARCHIVE)
+    if archived() != inspect(LIGHT)["Id"].removeprefix("sha256:"):
+        ARCHIVE.parent.mkdir(exist_ok=True)
+        docker("save", "--output", str(ARCHIVE), LIGHT)  # which gives it its name when it is whole
 
 
 if __name__ == "__main__":
