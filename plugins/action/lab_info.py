@@ -1,30 +1,19 @@
 # Copyright: mlenv.jupyter contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Module lab_info, without the price of a module where there is nothing to send it to: on the controller itself.
-
-Sending a module and starting a Python for it is half of what a run with nothing to do costs.
-"""
+"""Module lab_info, in this process where it would run here, and with a word to who cannot be reached or misspelt a variable."""
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible_collections.mlenv.jupyter.plugins.module_utils._look import ARGUMENTS, credentials, look_at
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils._here import is_here, run_here
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._misspelt import misspelt
-
-
-def run_command(argv, data=None, **_options):
-    """AnsibleModule.run_command, as far as the look needs it. Raises OSError if there is no such program."""
-    done = subprocess.run(argv, input=data, capture_output=True, text=True, check=False, errors="surrogateescape")
-    return done.returncode, done.stdout, done.stderr
-
 
 # What Ansible says if sudo and the like say no.
 NOT_BECOME = re.compile("(missing|incorrect|invalid) .*password|become|privilege|sudo", re.IGNORECASE)
@@ -47,7 +36,7 @@ class ActionModule(ActionBase):
         result = super().run(tmp, task_vars)
         if self._is_here(task_vars or {}):
             _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS)
-            result.update(remove_values(look_at(params, run_command), credentials(params)))
+            result.update(remove_values(look_at(params, run_here()), credentials(params)))
             result["failed"] = "msg" in result
         else:
             result.update(self._look_there(task_vars))
@@ -76,12 +65,6 @@ class ActionModule(ActionBase):
             return {"failed": True, "msg": msg}
 
     def _is_here(self, task_vars: dict) -> bool:
-        """Whether the module would run as this very user, with this very Python and environment."""
-        become = self._connection.become
+        """It tells what the Python has that modules run with, and reads the environment that they see."""
         python = self._templar.template(task_vars.get("ansible_python_interpreter", ""))
-        return (
-            self._connection.transport == "local"
-            and (become is None or (os.geteuid() == 0 and become.get_option("become_user") in (None, "root")))
-            and python == sys.executable
-            and not any(self._task.environment or [])
-        )
+        return is_here(self) and python == sys.executable and not any(self._task.environment or [])

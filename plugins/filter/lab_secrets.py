@@ -38,7 +38,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(env) is the environment of the container. C(files) is what is written into the lab's private directory, each with C(name), C(content) and C(mode).
+    - C(env) is the environment of the container. C(files) are its directories and files, C(home) the directories that are the home of a user who has none
+      in the image, both as M(mlenv.jupyter.lab_files) takes them.
   type: dict
 """
 

@@ -298,58 +298,15 @@ stderr:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import ENGINE_ARGUMENTS, Engine, EngineError
-from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import Packages, PipError, Wish, ensure, secrets
-from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import RequirementsError
+from ansible_collections.mlenv.jupyter.plugins.module_utils._container_pip import ARGUMENTS, RULES, change_packages, credentials
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "container": {"type": "str", "required": True},
-            "name": {"type": "list", "elements": "str"},
-            "virtualenv": {"type": "str"},
-            "version": {"type": "str"},
-            "requirements": {"type": "path"},
-            "requirements_content": {"type": "str"},
-            "constraints": {"type": "list", "elements": "str"},
-            "state": {"type": "str", "choices": ["present", "latest", "absent", "exact", "forcereinstall"], "default": "present"},
-            "autoremove": {"type": "bool", "default": False},
-            "migrate": {"type": "bool", "default": False},
-            "repair": {"type": "bool", "default": False},
-            "index_url": {"type": "str"},
-            "extra_index_urls": {"type": "list", "elements": "str"},
-            "find_links": {"type": "list", "elements": "str"},
-            "no_index": {"type": "bool", "default": False},
-            "proxy": {"type": "str"},
-            "ca_certificates": {"type": "str"},
-            "protect_image": {"type": "bool", "default": True},
-            "installer": {"type": "str", "choices": ["auto", "uv", "pip"], "default": "auto"},
-            "cache": {"type": "bool", "default": True},
-            "compile": {"type": "str", "choices": ["now", "later", "never"], "default": "later"},
-            "extra_args": {"type": "str"},
-            "executable": {"type": "str"},
-            "user": {"type": "str"},
-            "timeout": {"type": "int", "default": 3600},
-            **ENGINE_ARGUMENTS,
-        },
-        required_one_of=[("name", "requirements", "requirements_content", "virtualenv")],
-        supports_check_mode=True,
-    )
-    params = module.params
-    module.no_log_values.update(secrets(params))
-    try:
-        wish = Wish.of(params)
-        module.no_log_values.update(wish.secrets())
-        engine = Engine.of(module.run_command, params)
-        container = engine.running(params["container"])
-        result = ensure(Packages(engine, container, params["user"], params["executable"]), wish, module.check_mode)
-    except (EngineError, RequirementsError) as error:
-        module.fail_json(msg=str(error), cmd=[], stdout="", stderr="")
-    except PipError as error:
-        module.fail_json(msg=f"Container {params['container']}: {str(error).rstrip('.')}.", **{"cmd": [], "stdout": "", "stderr": "", **error.details})
-    for warning in result.pop("warnings"):
-        module.warn(f"Container {params['container']}: {warning}")
+    module = AnsibleModule(argument_spec=ARGUMENTS, **RULES, supports_check_mode=True)
+    module.no_log_values.update(credentials(module.params))
+    result = change_packages(module.params, module.run_command, module.check_mode)
+    if "msg" in result:
+        module.fail_json(**result)
     module.exit_json(**result)
 
 

@@ -183,41 +183,15 @@ foreign:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import ENGINE_ARGUMENTS, Engine, EngineError
-from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import Packages, PipError, index_lines, inform, secrets
+from ansible_collections.mlenv.jupyter.plugins.module_utils._container_pip import INFO_ARGUMENTS, credentials, tell_packages
 
 
 def main() -> None:
-    module = AnsibleModule(
-        argument_spec={
-            "container": {"type": "str", "required": True},
-            "virtualenv": {"type": "str"},
-            "outdated": {"type": "bool", "default": False},
-            "lock": {"type": "bool", "default": False},
-            "deep": {"type": "bool", "default": False},
-            "index_url": {"type": "str"},
-            "extra_index_urls": {"type": "list", "elements": "str"},
-            "find_links": {"type": "list", "elements": "str"},
-            "no_index": {"type": "bool", "default": False},
-            "proxy": {"type": "str"},
-            "ca_certificates": {"type": "str"},
-            "executable": {"type": "str"},
-            "user": {"type": "str"},
-            "timeout": {"type": "int", "default": 600},
-            **ENGINE_ARGUMENTS,
-        },
-        supports_check_mode=True,
-    )
-    params = module.params
-    module.no_log_values.update(secrets(params))
-    try:
-        engine = Engine.of(module.run_command, params)
-        container = engine.running(params["container"])
-        result = inform(Packages(engine, container, params["user"], params["executable"]), index_lines(params), params)
-    except EngineError as error:
-        module.fail_json(msg=str(error))
-    except PipError as error:
-        module.fail_json(msg=f"Container {params['container']}: {error}.", **error.details)
+    module = AnsibleModule(argument_spec=INFO_ARGUMENTS, supports_check_mode=True)
+    module.no_log_values.update(credentials(module.params))
+    result = tell_packages(module.params, module.run_command, module.check_mode)
+    if "msg" in result:
+        module.fail_json(**result)
     module.exit_json(**result)
 
 

@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import string
+from secrets import choice
 
 from ansible.module_utils.common.text.formatters import human_to_bytes
 from ansible_collections.mlenv.jupyter.plugins.filter.stacks_env import stacks_env
@@ -47,9 +50,9 @@ def plan(wanted: dict, look: dict) -> dict:
 
 
 def secrets(wanted: dict, look: dict) -> dict:
-    """What facts are not to tell: the container's environment, and the files that its server reads."""
+    """What facts are not to tell: the container's environment, and its files, of which some tell of it."""
     lab = Wanted(wanted, look)
-    return {"env": lab.env(), "files": lab.told() + lab.told_in_secret()}
+    return {"env": lab.env(), "files": lab.storage(), "home": lab.home_directories()}
 
 
 class Wanted:
@@ -153,15 +156,54 @@ class Wanted:
 
     def told(self) -> list:
         """The files in the lab's private directory whose content the container sees from its start on."""
-        files = [{"name": SERVER_CONFIG[0], "content": self.server_config(), "mode": "0400"}]
+        # A password's hash can be guessed at.
+        shown = "secret" if self.wanted["password_hash"] else "content"
+        files = [{"name": SERVER_CONFIG[0], shown: self.server_config(), "mode": "0400"}]
         if self.brings_user:
             files += [{"name": "passwd", "content": self.passwd(), "mode": "0644"}, {"name": "group", "content": self.group(), "mode": "0644"}]
         return files
 
-    def told_in_secret(self) -> list:
-        """Read by the server alone, which hands it on to kernels and terminals."""
-        text = self.wanted["secret_config"]
-        return [{"name": SECRET_CONFIG, "content": text, "mode": "0400"}] if text else []
+    # -- Its directories and files ----------------------------------------------------------------------------------
+
+    def storage(self) -> list:
+        """As module lab_files takes them. A certificate is made when they are there."""
+        work, private = self.look["work_dir"], self.look["config_dir"]
+        theirs = {"owner": self.uid, "group": self.gid}
+        files = []
+        if work["type"] == "absent":
+            files.append({"path": work["path"], "state": "directory", **theirs, "mode": "0755"})
+        if private["type"] == "absent":  # the directory of all labs of the owner
+            owner = self.look["owner"]
+            files.append({"path": os.path.dirname(self.private), "state": "directory", "owner": owner["uid"], "group": owner["gid"], "mode": "0700"})
+        files.append({"path": self.private, "state": "directory", **theirs, "mode": "0700"})
+        return files + [{"path": f"{self.private}/{file.pop('name')}", **theirs, **file} for file in self._private_files()]
+
+    def home_directories(self) -> list:
+        theirs = {"state": "directory", "owner": self.uid, "group": self.gid, "mode": "0755"}
+        return [{"path": f"{self.private}-home{below}", **theirs} for below in ("", "/.local", "/work")] if self.brings_home else []
+
+    def _private_files(self) -> list:
+        wanted, files = self.wanted, []
+        # Without a newline: the server would take it for a part of the token.
+        token = {"secret": wanted["token"] or new_token()} if self.token_differs() else {}
+        files.append({"name": "token", "mode": "0400", **token})
+        if self.tls == "none":
+            files += self._gone(CERTIFICATE)
+        elif not self.certificate_differs():
+            files.append({"name": CERTIFICATE, "mode": "0400"})
+        files += self.told()
+        if wanted["secret_config"]:
+            # Read by the server alone, which hands it on to kernels and terminals.
+            files.append({"name": SECRET_CONFIG, "secret": wanted["secret_config"], "mode": "0400"})
+        else:
+            files += self._gone(SECRET_CONFIG)
+        if wanted["ca_files"]:
+            host = self.look["ca_bundle"]["path"]
+            files.append({"name": "ca-certificates.crt", "begins_with": host or None, "content": wanted["ca_certificates"], "mode": "0644"})
+        return files
+
+    def _gone(self, name: str) -> list:
+        return [] if self.files[name]["type"] == "absent" else [{"name": name, "state": "absent"}]
 
     # -- The container ----------------------------------------------------------------------------------------------
 
@@ -243,7 +285,7 @@ class Wanted:
             "log_options": {"max-size": wanted["log_max_size"], "max-file": wanted["log_max_files"]},
             "healthcheck": HEALTHCHECK,
             # No secret but the password's hash: what else is told in files is not in here.
-            "files": [file["content"] for file in self.told()],
+            "files": [text_of(file) for file in self.told()],
         }
         # A part of it only where there are any: labs without are as they were before.
         if self.gpu["spec"]:
@@ -274,7 +316,7 @@ class Wanted:
         return self.wanted["token_rotate"] or token["type"] != "file" or not token["matches"]
 
     def files_differ(self) -> bool:
-        return not self.files[SECRET_CONFIG]["matches"] or any(self.files[file["name"]]["sha256"] != sha256(file["content"]) for file in self.told())
+        return not self.files[SECRET_CONFIG]["matches"] or any(self.files[file["name"]]["sha256"] != sha256(text_of(file)) for file in self.told())
 
     def private_differs(self) -> bool:
         there, ours = self.look["config_dir"], (self.uid, "0400")
@@ -406,6 +448,15 @@ class Wanted:
             "note": self.gpu["note"],
             "tunnel": "" if self.wanted["host"]["local"] or self.exposed else f"From your machine: {self.tunnel()}",
         }
+
+
+def new_token() -> str:
+    """256 bits, which nothing between a terminal and a browser takes for something else."""
+    return "".join(choice(string.ascii_letters + string.digits) for _letter in range(43))
+
+
+def text_of(file: dict) -> str:
+    return file.get("secret") or file["content"]
 
 
 def in_url(address: str) -> str:

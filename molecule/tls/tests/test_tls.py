@@ -147,7 +147,7 @@ def test_certificate_deleted():
 
 
 def test_back_to_plain():
-    assert "Remove a certificate that nobody asks for" in converge("--limit", FILES.name, lab_tls="none").changed
+    assert "Make its directories and files" in converge("--limit", FILES.name, lab_tls="none").changed
     assert FILES.url.startswith("http://")
     assert FILES.opens()
     assert converge("--limit", FILES.name, lab_tls="none").changed == []
@@ -175,7 +175,7 @@ def lets_in(lab: Lab, session) -> bool:
 def test_rotation_logs_everybody_out():
     token, session = SELF.token, login(SELF, "password", SELF.token)
     assert lets_in(SELF, session)
-    assert "Make a token" in converge("--limit", SELF.name, lab_token_rotate=True).changed
+    assert "Make its directories and files" in converge("--limit", SELF.name, lab_token_rotate=True).changed
     assert SELF.token != token
     assert SELF.opens()
     assert SELF.ask(token=token)[0] == 403

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.filter.lab_plan import lab_plan
@@ -63,14 +64,22 @@ def plan(wanted=(), **look):
     return {**decided, "secret": lab_secrets(wanted, look)}
 
 
+def told(decided: dict) -> dict:
+    """Name -> the file of that name in the private directory."""
+    return {os.path.basename(file["path"]): file for file in decided["secret"]["files"] if file.get("state") != "directory"}
+
+
+def text_of(file: dict) -> str:
+    return file.get("secret") or file["content"]
+
+
 def as_planned(wanted=(), **look) -> dict:
     """The look at a lab that was made by this very plan, and runs."""
     decided = plan(wanted, **look)
     spec, files = decided["spec"], {**NO_FILES}
-    for file in decided["secret"]["files"]:
-        content = {"matches": True} if file["name"].endswith(".py") else {"sha256": hashlib.sha256(file["content"].encode()).hexdigest()}
-        files[file["name"]] = {**ABSENT, **content, "type": "file", "uid": decided["uid"], "mode": file["mode"]}
-    files["token"] = {**ABSENT, "type": "file", "uid": decided["uid"], "mode": "0400", "matches": True}
+    for name, file in told(decided).items():
+        content = {"matches": True} if name == "token" or name.endswith(".py") else {"sha256": hashlib.sha256(text_of(file).encode()).hexdigest()}
+        files[name] = {**ABSENT, **content, "type": "file", "uid": decided["uid"], "mode": file["mode"]}
     return {
         **BARE,
         **look,
@@ -113,27 +122,27 @@ def test_without_root_in_it():
     assert decided["spec"]["security_opts"] == ["no-new-privileges:true"]
     assert "GRANT_SUDO" not in decided["secret"]["env"]
     # Nobody of that number is in the image: who it is comes along.
-    files = {file["name"]: file["content"] for file in decided["secret"]["files"]}
-    assert "jovyan:x:1001:1001::/home/jovyan:/bin/bash\n" in files["passwd"]
+    assert "jovyan:x:1001:1001::/home/jovyan:/bin/bash\n" in told(decided)["passwd"]["content"]
     assert "/private/passwd:/etc/passwd:ro" in decided["spec"]["volumes"]
     assert not decided["brings_home"]
 
 
 def test_without_root_the_images_own_user_needs_no_introduction():
     root = {**BARE["owner"], "name": "root", "uid": 0, "lab_uid": 1000, "lab_gid": 100}
-    assert [file["name"] for file in plan({"sudo": False}, owner=root)["secret"]["files"]] == ["jupyter_server_config.json"]
+    assert list(told(plan({"sudo": False}, owner=root))) == ["token", "jupyter_server_config.json"]
 
 
 def test_renamed():
     decided = plan({"user": "alice"})
     assert decided["secret"]["env"]["NB_USER"] == "alice"
     assert "lab-data:/home/alice/.local:nocopy" in decided["spec"]["volumes"]
-    assert not decided["brings_home"]
+    assert (decided["brings_home"], decided["secret"]["home"]) == (False, [])
     decided = plan({"user": "alice", "sudo": False, "read_only_image": True})
     assert decided["brings_home"]
+    assert [directory["path"] for directory in decided["secret"]["home"]] == ["/private-home", "/private-home/.local", "/private-home/work"]
     assert decided["spec"]["volumes"][0] == "/private-home:/home/alice"
     # The start script of the images dies without a jovyan.
-    passwd = next(file["content"] for file in decided["secret"]["files"] if file["name"] == "passwd")
+    passwd = told(decided)["passwd"]["content"]
     assert [line.split(":")[0] for line in passwd.splitlines()] == ["root", "alice", "jovyan", "nobody"]
     # Its home is a directory of the host, and so not in memory.
     assert [mount.partition(":")[0] for mount in decided["spec"]["tmpfs"]] == ["/tmp", "/run"]
@@ -188,23 +197,58 @@ def test_the_server_is_told_in_a_file():
         "base_url": "/team/a",
         "password_hash": "argon2:$argon2id$v=19$m=10240,t=10,p=8$JdAN3fe9J45NvK/EPuGCvA$O/tbxglbwRpOFuBNTYrymAEH6370Q2z+eS1eF4GM6Do",
     }
-    (file,) = plan(wanted)["secret"]["files"]
-    assert json.loads(file["content"]) == {
+    file = told(plan(wanted))["jupyter_server_config.json"]
+    # The hash can be guessed at.
+    assert json.loads(file["secret"]) == {
         "ServerApp": {"root_dir": "/home/jovyan/work", "base_url": "/team/a/"},
         "PasswordIdentityProvider": {"hashed_password": wanted["password_hash"]},
     }
     # ansible-core 2.18 would read a text that begins with a brace.
-    assert file["content"][0] == "\n"
+    assert file["secret"][0] == "\n"
+    assert "content" in told(plan())["jupyter_server_config.json"]
 
 
 def test_secrets_are_kept_apart():
     wanted = {"env": {"A": "mark-1"}, "secret_env": {"B": "mark-2"}, "secret_config": "mark-2"}
     decided = plan(wanted)
-    assert {file["name"] for file in decided["secret"]["files"]} == {"jupyter_server_config.json", "jupyter_server_config.py"}
+    assert set(told(decided)) == {"token", "jupyter_server_config.json", "jupyter_server_config.py"}
+    assert told(decided)["jupyter_server_config.py"]["secret"] == "mark-2"
     assert "mark" in json.dumps(decided.pop("secret"))
     assert "mark" not in json.dumps(decided)
     # They are told to the server, and so are no reason for another container; whether they are, the look tells.
     assert decided["labels"] == plan({"env": {"A": "mark-1"}})["labels"]
+
+
+# -- Its directories and files ----------------------------------------------------------------------------------------
+
+
+def test_directories_that_are_not_there():
+    paths = [file["path"] for file in plan()["secret"]["files"] if file.get("state") == "directory"]
+    assert paths == ["/home/alice/work", "/", "/private"]
+    # Those that are there are their owner's, but for the private one.
+    assert [file["path"] for file in plan(**as_planned())["secret"]["files"] if file.get("state") == "directory"] == ["/private"]
+
+
+def test_a_token_is_made_once():
+    first, second = (told(plan())["token"]["secret"] for _run in range(2))
+    assert first != second
+    assert len(first) == len(second) == 43
+    assert told(plan({"token": "of-the-users-own"}))["token"]["secret"] == "of-the-users-own"
+    assert "secret" not in told(plan(**as_planned()))["token"]
+
+
+@pytest.mark.parametrize(("name", "changed"), [("server.pem", {}), ("jupyter_server_config.py", {"matches": False})])
+def test_what_nobody_asks_for_is_removed(name, changed):
+    there = as_planned()
+    assert name not in told(plan(**there))
+    assert told(plan(**{**there, **with_file(there, name, type="file", **changed)}))[name]["state"] == "absent"
+
+
+def test_the_lab_trusts_what_the_host_trusts():
+    wanted = {"ca_files": ["/ca.pem"], "ca_certificates": "-----BEGIN CERTIFICATE-----"}
+    file = told(plan(wanted, ca_bundle={"path": "/bundle", "sha256": "1"}))["ca-certificates.crt"]
+    assert (file["begins_with"], file["content"], file["mode"]) == ("/bundle", wanted["ca_certificates"], "0644")
+    assert told(plan(wanted))["ca-certificates.crt"]["begins_with"] is None
 
 
 # -- Where it is ------------------------------------------------------------------------------------------------------
@@ -388,4 +432,4 @@ def test_secrets_go_with_the_plan():
     assert decided["labels"]["mlenv.jupyter.gpus"] == decided["secret"]["env"]["NVIDIA_VISIBLE_DEVICES"] == "GPU-1"
     assert plan({"gpus": here, "gpu_play": [here]}, **look)["secret"]["env"]["NVIDIA_VISIBLE_DEVICES"] == "GPU-0"
     later = {**WANTED, "gpus": here, "gpu_play": decided["gpu_play"]}
-    assert lab_secrets(later, {**BARE, **look}) == decided["secret"]
+    assert lab_secrets(later, {**BARE, **look})["env"] == decided["secret"]["env"]

@@ -1,0 +1,96 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Modules container_pip and container_pip_info, whole: what they take and what they do, wherever they run.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import ENGINE_ARGUMENTS, Engine, EngineError
+from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import Packages, PipError, Wish, ensure, index_lines, inform, secrets
+from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import RequirementsError
+
+ARGUMENTS = {
+    "container": {"type": "str", "required": True},
+    "name": {"type": "list", "elements": "str"},
+    "virtualenv": {"type": "str"},
+    "version": {"type": "str"},
+    "requirements": {"type": "path"},
+    "requirements_content": {"type": "str"},
+    "constraints": {"type": "list", "elements": "str"},
+    "state": {"type": "str", "choices": ["present", "latest", "absent", "exact", "forcereinstall"], "default": "present"},
+    "autoremove": {"type": "bool", "default": False},
+    "migrate": {"type": "bool", "default": False},
+    "repair": {"type": "bool", "default": False},
+    "index_url": {"type": "str"},
+    "extra_index_urls": {"type": "list", "elements": "str"},
+    "find_links": {"type": "list", "elements": "str"},
+    "no_index": {"type": "bool", "default": False},
+    "proxy": {"type": "str"},
+    "ca_certificates": {"type": "str"},
+    "protect_image": {"type": "bool", "default": True},
+    "installer": {"type": "str", "choices": ["auto", "uv", "pip"], "default": "auto"},
+    "cache": {"type": "bool", "default": True},
+    "compile": {"type": "str", "choices": ["now", "later", "never"], "default": "later"},
+    "extra_args": {"type": "str"},
+    "executable": {"type": "str"},
+    "user": {"type": "str"},
+    "timeout": {"type": "int", "default": 3600},
+    **ENGINE_ARGUMENTS,
+}
+RULES = {"required_one_of": [("name", "requirements", "requirements_content", "virtualenv")]}
+INFO_ARGUMENTS = {
+    "container": {"type": "str", "required": True},
+    "virtualenv": {"type": "str"},
+    "outdated": {"type": "bool", "default": False},
+    "lock": {"type": "bool", "default": False},
+    "deep": {"type": "bool", "default": False},
+    "index_url": {"type": "str"},
+    "extra_index_urls": {"type": "list", "elements": "str"},
+    "find_links": {"type": "list", "elements": "str"},
+    "no_index": {"type": "bool", "default": False},
+    "proxy": {"type": "str"},
+    "ca_certificates": {"type": "str"},
+    "executable": {"type": "str"},
+    "user": {"type": "str"},
+    "timeout": {"type": "int", "default": 600},
+    **ENGINE_ARGUMENTS,
+}
+
+
+def change_packages(params: dict, run_command, check_mode: bool) -> dict:
+    """Bring the packages into their state. Returns what the module does, with ``warnings``, and with ``msg`` if it failed."""
+    where = f"Container {params['container']}: "
+    try:
+        wish = Wish.of(params)
+        result = ensure(_packages(params, run_command), wish, check_mode)
+    except (EngineError, RequirementsError) as error:
+        return {"msg": str(error), "cmd": [], "stdout": "", "stderr": ""}
+    except PipError as error:
+        return {"cmd": [], "stdout": "", "stderr": "", **error.details, "msg": f"{where}{str(error).rstrip('.')}."}
+    return {**result, "warnings": [where + warning for warning in result["warnings"]]}
+
+
+def tell_packages(params: dict, run_command, _check_mode: bool) -> dict:
+    """Returns what the module does, with ``msg`` if it failed."""
+    try:
+        return inform(_packages(params, run_command), index_lines(params), params)
+    except EngineError as error:
+        return {"msg": str(error)}
+    except PipError as error:
+        return {**error.details, "msg": f"Container {params['container']}: {error}."}
+
+
+def credentials(params: dict) -> set:
+    """What neither result nor log may show: also what a file of requirements has of it."""
+    try:
+        return secrets(params) | (Wish.of(params).secrets() if "state" in params else set())
+    except (RequirementsError, PipError):
+        return secrets(params)
+
+
+def _packages(params: dict, run_command) -> Packages:
+    engine = Engine.of(run_command, params)
+    return Packages(engine, engine.running(params["container"]), params["user"], params["executable"])

@@ -1,0 +1,160 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Directories and files of a host as they shall be, in one go. A file is there as a whole, or as it was before.
+
+Private to the collection.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+ARGUMENTS = {
+    "files": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "path": {"type": "path", "required": True},
+            "state": {"type": "str", "choices": ["file", "directory", "absent"], "default": "file"},
+            "content": {"type": "str"},
+            "secret": {"type": "str", "no_log": True},
+            "begins_with": {"type": "path"},
+            "owner": {"type": "int"},
+            "group": {"type": "int"},
+            "mode": {"type": "str"},
+        },
+        "mutually_exclusive": [("content", "secret")],
+    }
+}
+KINDS = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
+
+
+class FilesError(Exception):
+    """One sentence for the user: which path, what is wrong with it, and what to do."""
+
+
+def bring_files(params: dict, _run_command, check_mode: bool) -> dict:
+    """Bring what differs. Returns what a module does: ``changed``, ``paths`` that were, and their ``diff``, or ``msg``."""
+    paths, diffs = [], []
+    for file in params["files"]:
+        try:
+            found = _bring(file, check_mode)
+        except FilesError as trouble:
+            return {"changed": bool(paths), "paths": paths, "msg": str(trouble)}
+        except OSError as error:
+            return {"changed": bool(paths), "paths": paths, "msg": _explain(file["path"], error)}
+        if found:
+            paths.append(file["path"])
+            diffs += found
+    return {"changed": bool(paths), "paths": paths, "diff": diffs}
+
+
+def _bring(file: dict, check_mode: bool) -> list:
+    """Bring one of them. Returns the differences that there were."""
+    path, state, there = file["path"], file["state"], _look(file["path"])
+    if there["state"] not in ("absent", state) and "directory" in (there["state"], state):
+        raise FilesError(f"{path} is a {there['state']}, where {'nothing' if state == 'absent' else 'a ' + state} shall be: move it away.")
+    wanted = {"state": state, **{name: file[name] for name in ("owner", "group", "mode") if file[name] is not None and state != "absent"}}
+    differ = [name for name, value in wanted.items() if there.get(name) != value]
+    diffs = [_difference(path, {name: there[name] for name in differ if name in there}, {name: wanted[name] for name in differ})] if differ else []
+    before = content = None
+    if state == "file":
+        before, content = _read(path) if there["state"] == "file" else None, _content(file)
+        if content is None and there["state"] != "file":
+            raise FilesError(f"{path} is not there, and nothing says what shall be in it.")
+        if content not in (None, before):
+            diffs.append(_difference(path, _shown(file, before), _shown(file, content)))
+    if not diffs or check_mode:
+        return diffs
+    if state == "absent":
+        os.unlink(path)
+    elif content not in (None, before):
+        _write(path, content, wanted)
+    elif there["state"] == "absent":
+        _make_directory(path, wanted)
+    else:
+        _own(path, wanted)
+    return diffs
+
+
+def _look(path: str) -> dict:
+    try:
+        status = os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return {"state": "absent"}
+    kind = KINDS.get(stat.S_IFMT(status.st_mode), "special file")
+    return {"state": kind, "owner": status.st_uid, "group": status.st_gid, "mode": f"{stat.S_IMODE(status.st_mode):04o}"}
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def _content(file: dict):
+    """Its bytes as they shall be, None if whatever is in there may stay."""
+    text = file["content"] if file["secret"] is None else file["secret"]
+    if text is None:
+        return None
+    begin = _read(file["begins_with"]) if file["begins_with"] else b""
+    return begin + text.encode("utf-8", "surrogateescape")
+
+
+def _shown(file: dict, content) -> str:
+    if content is None:
+        return ""
+    return content.decode("utf-8", "replace") if file["secret"] is None else "(a secret)\n"
+
+
+def _difference(path: str, before, after) -> dict:
+    return {"before_header": path, "after_header": path, "before": before, "after": after}
+
+
+def _make_directory(path: str, wanted: dict) -> None:
+    """Those above that are not there are made as well, and are as this one is."""
+    above = os.path.dirname(path)
+    if not os.path.lexists(above):
+        _make_directory(above, wanted)
+    os.mkdir(path, 0o700)
+    _own(path, wanted)
+
+
+def _write(path: str, content: bytes, wanted: dict) -> None:
+    """Beside its place, until all of it is there: whoever reads it sees the old one or the new one."""
+    new = f"{path}.new"
+    if os.path.lexists(new):
+        os.unlink(new)  # of a run that was killed
+    try:
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "wb") as file:
+            file.write(content)
+        _own(new, wanted)
+        os.replace(new, path)
+    except BaseException:
+        if os.path.lexists(new):
+            os.unlink(new)
+        raise
+
+
+def _own(path: str, wanted: dict) -> None:
+    """Never through a link that somebody puts there meanwhile: the directory is not root's, and root may do this."""
+    number = os.open(path, os.O_PATH | os.O_NOFOLLOW)
+    try:
+        there, itself = os.fstat(number), f"/proc/self/fd/{number}"
+        owner, group = wanted.get("owner", there.st_uid), wanted.get("group", there.st_gid)
+        if (owner, group) != (there.st_uid, there.st_gid):
+            os.chown(itself, owner, group)
+        if "mode" in wanted:
+            os.chmod(itself, int(wanted["mode"], 8))
+    finally:
+        os.close(number)
+
+
+def _explain(path: str, error: OSError) -> str:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"There is no space left for {path} ({error.strerror}): make room on that disk."
+    where = f" at {error.filename}" if isinstance(error.filename, str) and error.filename != path else ""
+    return f"{path} cannot be brought into its state{where} ({error.strerror}): give the user that this runs as the right to it."

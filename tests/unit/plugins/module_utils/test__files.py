@@ -1,0 +1,153 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Directories and files as they shall be, on a real disk."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+import pytest
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _files
+
+NOTHING = dict.fromkeys(("content", "secret", "begins_with", "owner", "group", "mode"))
+
+
+def bring(*files, check=False) -> dict:
+    wanted = [{**NOTHING, "state": "file", **file, "path": str(file["path"])} for file in files]
+    return _files.bring_files({"files": wanted}, None, check)
+
+
+def mode(path) -> str:
+    return f"{stat.S_IMODE(path.lstat().st_mode):04o}"
+
+
+def snapshot(top) -> list:
+    return sorted((str(path), mode(path), path.read_bytes() if path.is_file() else b"") for path in top.rglob("*"))
+
+
+def several(top) -> list:
+    return [
+        {"path": top / "a/b", "state": "directory", "mode": "0700"},
+        {"path": top / "a/b/token", "secret": "hush", "mode": "0400"},
+        {"path": top / "a/b/told", "content": "told\n", "mode": "0644"},
+    ]
+
+
+def test_predicted_made_and_then_as_they_are(tmp_path):
+    predicted = bring(*several(tmp_path), check=True)
+    assert not list(tmp_path.iterdir())
+    done = bring(*several(tmp_path))
+    assert predicted == done
+    assert done["paths"] == [str(tmp_path / "a/b"), str(tmp_path / "a/b/token"), str(tmp_path / "a/b/told")]
+    # Directories above are as the one below: nobody else's.
+    assert [mode(tmp_path / name) for name in ("a", "a/b", "a/b/token", "a/b/told")] == ["0700", "0700", "0400", "0644"]
+    assert (tmp_path / "a/b/token").read_text() == "hush"
+    before = snapshot(tmp_path)
+    assert bring(*several(tmp_path)) == {"changed": False, "paths": [], "diff": []}
+    assert snapshot(tmp_path) == before
+
+
+def test_a_difference_is_shown_unless_it_is_secret(tmp_path):
+    bring(*several(tmp_path))
+    changed = several(tmp_path)
+    changed[1]["secret"], changed[2]["content"] = "hush 2", "told 2\n"
+    diff = bring(*changed, check=True)["diff"]
+    assert [(part["before"], part["after"]) for part in diff] == [("(a secret)\n", "(a secret)\n"), ("told\n", "told 2\n")]
+
+
+def test_only_what_differs_is_told_of_a_mode(tmp_path):
+    bring(*several(tmp_path))
+    (tmp_path / "a/b/token").chmod(0o644)
+    done = bring(*several(tmp_path))
+    assert [(part["before"], part["after"]) for part in done["diff"]] == [({"mode": "0644"}, {"mode": "0400"})]
+    assert (mode(tmp_path / "a/b/token"), (tmp_path / "a/b/token").read_text()) == ("0400", "hush")
+
+
+def test_without_content_it_keeps_its_own(tmp_path):
+    (tmp_path / "kept").write_text("mine")
+    assert bring({"path": tmp_path / "kept", "mode": "0600"})["changed"]
+    assert (mode(tmp_path / "kept"), (tmp_path / "kept").read_text()) == ("0600", "mine")
+    assert "nothing says what shall be in it" in bring({"path": tmp_path / "other"})["msg"]
+
+
+def test_begins_with_what_the_host_has(tmp_path):
+    (tmp_path / "host").write_bytes(b"caf\xe9\n")
+    bring({"path": tmp_path / "both", "begins_with": str(tmp_path / "host"), "content": "ours\n"})
+    assert (tmp_path / "both").read_bytes() == b"caf\xe9\nours\n"
+
+
+def test_removed(tmp_path):
+    (tmp_path / "file").write_text("x")
+    wanted = {"path": tmp_path / "file", "state": "absent"}
+    assert bring(wanted, check=True)["changed"] and (tmp_path / "file").exists()
+    assert bring(wanted)["changed"] and not (tmp_path / "file").exists()
+    assert not bring(wanted)["changed"]
+
+
+@pytest.mark.parametrize(
+    ("state", "there", "says"),
+    [
+        ("file", "directory", "is a directory, where a file shall be"),
+        ("absent", "directory", "is a directory, where nothing shall be"),
+        ("directory", "file", "is a file, where a directory shall be"),
+        ("directory", "link", "is a link, where a directory shall be"),
+    ],
+)
+def test_something_else_is_there(tmp_path, state, there, says):
+    path = tmp_path / "it"
+    {"directory": path.mkdir, "file": lambda: path.write_text("x"), "link": lambda: path.symlink_to(tmp_path)}[there]()
+    done = bring({"path": tmp_path / "first", "content": "1"}, {"path": path, "state": state, "content": "x"})
+    assert says in done["msg"]
+    # What was done before it is not hidden.
+    assert done["paths"] == [str(tmp_path / "first")]
+
+
+def test_a_link_is_replaced_and_not_followed(tmp_path):
+    (tmp_path / "elsewhere").write_text("not yours")
+    (tmp_path / "token").symlink_to(tmp_path / "elsewhere")
+    assert bring({"path": tmp_path / "token", "secret": "hush", "mode": "0400"})["changed"]
+    assert not (tmp_path / "token").is_symlink()
+    assert ((tmp_path / "elsewhere").read_text(), mode(tmp_path / "elsewhere")) == ("not yours", "0644")
+
+
+def test_never_through_a_link_that_comes_meanwhile(tmp_path):
+    (tmp_path / "elsewhere").write_text("not yours")
+    (tmp_path / "token").symlink_to(tmp_path / "elsewhere")
+    _files._own(str(tmp_path / "token"), {"owner": os.getuid()})
+    with pytest.raises(OSError):
+        _files._own(str(tmp_path / "token"), {"mode": "0400"})
+    assert mode(tmp_path / "elsewhere") == "0644"
+
+
+def test_a_failure_leaves_the_old_one_whole(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("old")
+    (tmp_path / "file.new").write_text("of a run that was killed")
+
+    def full(*_args):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(_files, "_own", full)
+    done = bring({"path": tmp_path / "file", "content": "new"})
+    assert done["msg"].startswith(f"There is no space left for {tmp_path}/file")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "old"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives away")
+def test_given_away(tmp_path):
+    wanted = [{**file, "owner": 1234, "group": 567} for file in several(tmp_path)]
+    bring(*wanted)
+    assert {(path.stat().st_uid, path.stat().st_gid) for path in tmp_path.rglob("*")} == {(1234, 567)}
+    assert not bring(*wanted)["changed"]
+
+
+def test_not_allowed(tmp_path, monkeypatch):
+    def refuse(*_args):
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "chown", refuse)
+    (tmp_path / "file").write_text("x")
+    assert "Operation not permitted): give the user" in bring({"path": tmp_path / "file", "owner": 4242})["msg"]
