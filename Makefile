@@ -8,6 +8,8 @@ VENV := $(CURDIR)/.venv
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_HOME := $(CURDIR)/.ansible
 export PATH := $(VENV)/bin:$(PATH)
+# Some images of containers set it: every start of a Python would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 ifneq ($(words $(CURDIR)),1)
 $(error Make takes the spaces in "$(CURDIR)" for the end of a path: move this checkout to a path without any)
 endif

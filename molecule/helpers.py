@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import hashlib
+import importlib
 import json
 import os
 import pathlib
@@ -142,12 +143,14 @@ def play(playbook: str | pathlib.Path | None = None, *options: str, **variables)
 
 @functools.cache
 def ansible_cli():
-    """The command ansible-playbook, with what each run would read anew: where plugins are, and those for inventories."""
+    """The command ansible-playbook, with what each run would read anew: where plugins are, some of them, and what ours import."""
     from ansible.cli import playbook
     from ansible.plugins import loader
 
     loader.init_plugin_loader()
-    list(loader.inventory_loader.all(class_only=True))
+    for kind in (loader.inventory_loader, loader.connection_loader, loader.shell_loader, loader.become_loader):
+        list(kind.all(class_only=True))
+    importlib.import_module("ansible_collections.mlenv.jupyter.plugins.action.lab_info")
     return playbook
 
 

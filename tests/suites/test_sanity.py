@@ -14,10 +14,11 @@ from checkout import ROOT, files, real_copy, run
 def interpreters_path() -> str:
     """A PATH of real interpreters: ansible-test stops at pyenv's shims, which exist for Pythons that do not.
 
-    Of pyenv's, those at both ends of what we support: ansible-test makes environments of its own for each Python that it finds.
+    Of pyenv's, the oldest that we support: ansible-test makes environments of its own for each Python that it finds, and the newest one is that
+    of `make matrix`.
     """
     pyenv = pathlib.Path(os.environ.get("PYENV_ROOT", "~/.pyenv")).expanduser()
-    real = [str(path) for end in ("3.9", "3.13") for path in pyenv.glob(f"versions/{end}.*/bin")]
+    real = [str(path) for path in pyenv.glob("versions/3.9.*/bin")]
     return os.pathsep.join([str(pathlib.Path(sys.executable).parent), *real, "/usr/local/bin", "/usr/bin", "/bin"])
 
 
