@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 
 ARGUMENTS = {
@@ -26,6 +27,7 @@ ARGUMENTS = {
             "owner": {"type": "int"},
             "group": {"type": "int"},
             "mode": {"type": "str"},
+            "force": {"type": "bool", "default": True},
         },
         "mutually_exclusive": [("content", "secret")],
     }
@@ -56,9 +58,13 @@ def bring_files(params: dict, _run_command, check_mode: bool) -> dict:
 def _bring(file: dict, check_mode: bool) -> list:
     """Bring one of them. Returns the differences that there were."""
     path, state, there = file["path"], file["state"], _look(file["path"])
+    if there["state"] != "absent" and not file["force"]:
+        return []
     if there["state"] not in ("absent", state) and "directory" in (there["state"], state):
         raise FilesError(f"{path} is a {there['state']}, where {'nothing' if state == 'absent' else 'a ' + state} shall be: move it away.")
-    wanted = {"state": state, **{name: file[name] for name in ("owner", "group", "mode") if file[name] is not None and state != "absent"}}
+    wanted = {"state": state}
+    if state != "absent":
+        wanted.update({name: value for name, value in (("owner", file["owner"]), ("group", file["group"]), ("mode", _mode(file))) if value is not None})
     differ = [name for name, value in wanted.items() if there.get(name) != value]
     diffs = [_difference(path, {name: there[name] for name in differ if name in there}, {name: wanted[name] for name in differ})] if differ else []
     before = content = None
@@ -79,6 +85,15 @@ def _bring(file: dict, check_mode: bool) -> list:
     else:
         _own(path, wanted)
     return diffs
+
+
+def _mode(file: dict):
+    """As the look tells it."""
+    if file["mode"] is None:
+        return None
+    if not re.fullmatch("[0-7]{3,4}", file["mode"]):
+        raise FilesError(f'The mode of {file["path"]} is {file["mode"]}: give it as octal digits in quotes, such as "0644".')
+    return file["mode"].zfill(4)
 
 
 def _look(path: str) -> dict:

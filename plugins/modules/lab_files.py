@@ -57,8 +57,13 @@ options:
         type: int
       mode:
         description:
-          - Its mode as four octal digits in quotes, such as V("0400"). A new file has V("0600") without it, a new directory V("0700").
+          - Its mode as octal digits in quotes, such as V("0400"). A new file has V("0600") without it, a new directory V("0700").
         type: str
+      force:
+        description:
+          - Whether one that is there already is brought into this state, too. If not, it is left as it is.
+        type: bool
+        default: true
 extends_documentation_fragment:
   - mlenv.jupyter._attributes
 attributes:

@@ -172,9 +172,10 @@ class Wanted:
         files = []
         if work["type"] == "absent":
             files.append({"path": work["path"], "state": "directory", **theirs, "mode": "0755"})
-        if private["type"] == "absent":  # the directory of all labs of the owner
-            owner = self.look["owner"]
-            files.append({"path": os.path.dirname(self.private), "state": "directory", "owner": owner["uid"], "group": owner["gid"], "mode": "0700"})
+        if private["type"] == "absent":
+            # Of all labs of the owner, unless it is /etc or the like: one that is there stays as it is.
+            owner = {"owner": self.look["owner"]["uid"], "group": self.look["owner"]["gid"]}
+            files.append({"path": os.path.dirname(self.private), "state": "directory", "force": False, **owner, "mode": "0700"})
         files.append({"path": self.private, "state": "directory", **theirs, "mode": "0700"})
         return files + [{"path": f"{self.private}/{file.pop('name')}", **theirs, **file} for file in self._private_files()]
 

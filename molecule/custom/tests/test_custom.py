@@ -54,6 +54,8 @@ def test_storage():
         "/etc/group": f"{HOME}/private/group",
         "/wheels": f"{STATE}/files",
     }
+    # What was there before the lab is as it was.
+    assert stat.S_IMODE(HOME.stat().st_mode) == 0o751
     status, notebook = LAB.ask("api/contents", data={"type": "notebook"})
     assert status == 201
     found = (HOME / "notebooks" / notebook["path"]).stat()

@@ -16,7 +16,7 @@ NOTHING = dict.fromkeys(("content", "secret", "begins_with", "owner", "group", "
 
 
 def bring(*files, check=False) -> dict:
-    wanted = [{**NOTHING, "state": "file", **file, "path": str(file["path"])} for file in files]
+    wanted = [{**NOTHING, "state": "file", "force": True, **file, "path": str(file["path"])} for file in files]
     return _files.bring_files({"files": wanted}, None, check)
 
 
@@ -103,6 +103,29 @@ def test_something_else_is_there(tmp_path, state, there, says):
     assert says in done["msg"]
     # What was done before it is not hidden.
     assert done["paths"] == [str(tmp_path / "first")]
+
+
+def test_one_that_is_there_may_be_left_as_it_is(tmp_path):
+    (tmp_path / "etc").mkdir(mode=0o755)
+    wanted = [{"path": tmp_path / name, "state": "directory", "mode": "0700", "force": False} for name in ("etc", "new")]
+    assert bring(*wanted)["paths"] == [str(tmp_path / "new")]
+    assert (mode(tmp_path / "etc"), mode(tmp_path / "new")) == ("0755", "0700")
+    # Nor is it refused for what it is.
+    (tmp_path / "link").symlink_to(tmp_path / "etc")
+    assert bring({"path": tmp_path / "link", "state": "directory", "force": False}) == {"changed": False, "paths": [], "diff": []}
+
+
+@pytest.mark.parametrize("given", ["420", "0644", "644"])
+def test_modes(tmp_path, given):
+    wanted = {"path": tmp_path / "file", "content": "x", "mode": given}
+    assert bring(wanted)["changed"] and not bring(wanted)["changed"]
+    assert mode(tmp_path / "file") == given.zfill(4)
+
+
+@pytest.mark.parametrize("given", ["u=rw", "0o644", "493x", "0899"])
+def test_a_mode_that_is_none(tmp_path, given):
+    assert f"The mode of {tmp_path}/file is {given}: give it as octal digits" in bring({"path": tmp_path / "file", "content": "x", "mode": given})["msg"]
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_link_is_replaced_and_not_followed(tmp_path):
