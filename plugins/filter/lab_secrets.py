@@ -38,8 +38,8 @@ EXAMPLES = r"""
 RETURN = r"""
 _value:
   description:
-    - C(env) is the environment of the container. C(files) are its directories and files, C(home) the directories that are the home of a user who has none
-      in the image, both as M(mlenv.jupyter.lab_files) takes them.
+    - C(env) is the environment of the container. C(files) are its directories and files, C(secrets) what is in those that are secret, C(home) the
+      directories that are the home of a user who has none in the image, all as M(mlenv.jupyter.lab_files) takes them.
   type: dict
 """
 

@@ -22,15 +22,15 @@ ARGUMENTS = {
             "path": {"type": "path", "required": True},
             "state": {"type": "str", "choices": ["file", "directory", "absent"], "default": "file"},
             "content": {"type": "str"},
-            "secret": {"type": "str", "no_log": True},
             "begins_with": {"type": "path"},
             "owner": {"type": "int"},
             "group": {"type": "int"},
             "mode": {"type": "str"},
             "force": {"type": "bool", "default": True},
         },
-        "mutually_exclusive": [("content", "secret")],
-    }
+    },
+    # Beside the files, not in them: a module's log on its host shows what is deeper in a parameter.
+    "secrets": {"type": "dict", "default": {}, "no_log": True},
 }
 KINDS = {stat.S_IFDIR: "directory", stat.S_IFREG: "file", stat.S_IFLNK: "link"}
 
@@ -41,10 +41,14 @@ class FilesError(Exception):
 
 def bring_files(params: dict, _run_command, check_mode: bool) -> dict:
     """Bring what differs. Returns what a module does: ``changed``, ``paths`` that were, and their ``diff``, or ``msg``."""
+    secrets = {os.path.expanduser(path): text for path, text in params["secrets"].items()}
+    stray = sorted(set(secrets) - {file["path"] for file in params["files"]})
+    if stray:
+        return {"changed": False, "paths": [], "msg": f"secrets has {stray[0]}, which is none of files: name it there, too."}
     paths, diffs = [], []
     for file in params["files"]:
         try:
-            found = _bring(file, check_mode)
+            found = _bring({**file, "secret": secrets.get(file["path"])}, check_mode)
         except FilesError as trouble:
             return {"changed": bool(paths), "paths": paths, "msg": str(trouble)}
         except OSError as error:

@@ -37,11 +37,7 @@ options:
         default: file
       content:
         description:
-          - What is in the file. Without it and O(files[].secret), a file must be there, and keeps what is in it.
-        type: str
-      secret:
-        description:
-          - The same, for what no output shall show.
+          - What is in the file. Without it, and if its path is not in O(secrets), a file must be there, and keeps what is in it.
         type: str
       begins_with:
         description:
@@ -64,6 +60,11 @@ options:
           - Whether one that is there already is brought into this state, too. If not, it is left as it is.
         type: bool
         default: true
+  secrets:
+    description:
+      - What is in those of O(files) that no output and no log shall show, by their paths.
+    type: dict
+    default: {}
 extends_documentation_fragment:
   - mlenv.jupyter._attributes
 attributes:
@@ -82,7 +83,9 @@ EXAMPLES = r"""
   mlenv.jupyter.lab_files:
     files:
       - {path: /srv/labs/alice, state: directory, owner: 1000, group: 1000, mode: "0700"}
-      - {path: /srv/labs/alice/token, secret: "{{ token }}", owner: 1000, group: 1000, mode: "0400"}
+      - {path: /srv/labs/alice/token, owner: 1000, group: 1000, mode: "0400"}
+    secrets:
+      /srv/labs/alice/token: "{{ token }}"
 
 - name: Let a lab trust what its host trusts, and the company's own
   mlenv.jupyter.lab_files:

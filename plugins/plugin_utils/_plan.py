@@ -52,7 +52,7 @@ def plan(wanted: dict, look: dict) -> dict:
 def secrets(wanted: dict, look: dict) -> dict:
     """What facts are not to tell: the container's environment, and its files, of which some tell of it."""
     lab = Wanted(wanted, look)
-    return {"env": lab.env(), "files": lab.storage(), "home": lab.home_directories()}
+    return {"env": lab.env(), **lab.storage(), "home": lab.home_directories()}
 
 
 class Wanted:
@@ -165,8 +165,8 @@ class Wanted:
 
     # -- Its directories and files ----------------------------------------------------------------------------------
 
-    def storage(self) -> list:
-        """As module lab_files takes them. A certificate is made when they are there."""
+    def storage(self) -> dict:
+        """The parameters of module lab_files. A certificate is made when they are there."""
         work, private = self.look["work_dir"], self.look["config_dir"]
         theirs = {"owner": self.uid, "group": self.gid}
         files = []
@@ -177,7 +177,8 @@ class Wanted:
             owner = {"owner": self.look["owner"]["uid"], "group": self.look["owner"]["gid"]}
             files.append({"path": os.path.dirname(self.private), "state": "directory", "force": False, **owner, "mode": "0700"})
         files.append({"path": self.private, "state": "directory", **theirs, "mode": "0700"})
-        return files + [{"path": f"{self.private}/{file.pop('name')}", **theirs, **file} for file in self._private_files()]
+        files += [{"path": f"{self.private}/{file.pop('name')}", **theirs, **file} for file in self._private_files()]
+        return {"secrets": {file["path"]: file.pop("secret") for file in files if "secret" in file}, "files": files}
 
     def home_directories(self) -> list:
         theirs = {"state": "directory", "owner": self.uid, "group": self.gid, "mode": "0755"}

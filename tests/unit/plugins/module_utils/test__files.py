@@ -12,12 +12,13 @@ import stat
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _files
 
-NOTHING = dict.fromkeys(("content", "secret", "begins_with", "owner", "group", "mode"))
+NOTHING = dict.fromkeys(("content", "begins_with", "owner", "group", "mode"))
 
 
 def bring(*files, check=False) -> dict:
     wanted = [{**NOTHING, "state": "file", "force": True, **file, "path": str(file["path"])} for file in files]
-    return _files.bring_files({"files": wanted}, None, check)
+    secrets = {file["path"]: file.pop("secret") for file in wanted if "secret" in file}
+    return _files.bring_files({"files": wanted, "secrets": secrets}, None, check)
 
 
 def mode(path) -> str:
@@ -103,6 +104,11 @@ def test_something_else_is_there(tmp_path, state, there, says):
     assert says in done["msg"]
     # What was done before it is not hidden.
     assert done["paths"] == [str(tmp_path / "first")]
+
+
+def test_a_secret_of_no_file(tmp_path):
+    told = _files.bring_files({"files": [], "secrets": {f"{tmp_path}/tokn": "hush"}}, None, False)
+    assert told["msg"] == f"secrets has {tmp_path}/tokn, which is none of files: name it there, too."
 
 
 def test_one_that_is_there_may_be_left_as_it_is(tmp_path):

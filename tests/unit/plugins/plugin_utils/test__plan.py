@@ -65,8 +65,10 @@ def plan(wanted=(), **look):
 
 
 def told(decided: dict) -> dict:
-    """Name -> the file of that name in the private directory."""
-    return {os.path.basename(file["path"]): file for file in decided["secret"]["files"] if file.get("state") != "directory"}
+    """Name -> the file of that name in the private directory, with what is secret of it."""
+    secrets = decided["secret"]["secrets"]
+    files = [file for file in decided["secret"]["files"] if file.get("state") != "directory"]
+    return {os.path.basename(file["path"]): {**file, "secret": secrets[file["path"]]} if file["path"] in secrets else file for file in files}
 
 
 def text_of(file: dict) -> str:
