@@ -12,10 +12,23 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import ENGINE_
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import Packages, PipError, Wish, ensure, index_lines, inform, secrets
 from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import RequirementsError
 
-ARGUMENTS = {
+# Whose packages, and where they come from.
+SHARED = {
     "container": {"type": "str", "required": True},
-    "name": {"type": "list", "elements": "str"},
     "virtualenv": {"type": "str"},
+    "index_url": {"type": "str"},
+    "extra_index_urls": {"type": "list", "elements": "str"},
+    "find_links": {"type": "list", "elements": "str"},
+    "no_index": {"type": "bool", "default": False},
+    "proxy": {"type": "str"},
+    "ca_certificates": {"type": "str"},
+    "executable": {"type": "str"},
+    "user": {"type": "str"},
+    **ENGINE_ARGUMENTS,
+}
+ARGUMENTS = {
+    **SHARED,
+    "name": {"type": "list", "elements": "str"},
     "version": {"type": "str"},
     "requirements": {"type": "path"},
     "requirements_content": {"type": "str"},
@@ -24,39 +37,20 @@ ARGUMENTS = {
     "autoremove": {"type": "bool", "default": False},
     "migrate": {"type": "bool", "default": False},
     "repair": {"type": "bool", "default": False},
-    "index_url": {"type": "str"},
-    "extra_index_urls": {"type": "list", "elements": "str"},
-    "find_links": {"type": "list", "elements": "str"},
-    "no_index": {"type": "bool", "default": False},
-    "proxy": {"type": "str"},
-    "ca_certificates": {"type": "str"},
     "protect_image": {"type": "bool", "default": True},
     "installer": {"type": "str", "choices": ["auto", "uv", "pip"], "default": "auto"},
     "cache": {"type": "bool", "default": True},
     "compile": {"type": "str", "choices": ["now", "later", "never"], "default": "later"},
     "extra_args": {"type": "str"},
-    "executable": {"type": "str"},
-    "user": {"type": "str"},
     "timeout": {"type": "int", "default": 3600},
-    **ENGINE_ARGUMENTS,
 }
 RULES = {"required_one_of": [("name", "requirements", "requirements_content", "virtualenv")]}
 INFO_ARGUMENTS = {
-    "container": {"type": "str", "required": True},
-    "virtualenv": {"type": "str"},
+    **SHARED,
     "outdated": {"type": "bool", "default": False},
     "lock": {"type": "bool", "default": False},
     "deep": {"type": "bool", "default": False},
-    "index_url": {"type": "str"},
-    "extra_index_urls": {"type": "list", "elements": "str"},
-    "find_links": {"type": "list", "elements": "str"},
-    "no_index": {"type": "bool", "default": False},
-    "proxy": {"type": "str"},
-    "ca_certificates": {"type": "str"},
-    "executable": {"type": "str"},
-    "user": {"type": "str"},
     "timeout": {"type": "int", "default": 600},
-    **ENGINE_ARGUMENTS,
 }
 
 
