@@ -67,7 +67,7 @@ def row(host: dict) -> dict:
         "claim": claim(host.get("__image_meant") or {}, host.get("__image_look") or {}),
         "state": host.get("lab_state", "started"),
         "name": host.get("lab_name", "jupyter-ds"),
-        "port": int(host.get("lab_port", 28888)),
+        "port": host.get("lab_port", 28888),
         "address": host.get("lab_bind_address", "127.0.0.1"),
         "gpus": host.get("lab_gpus", "auto"),
         "exclusive": str(host.get("lab_gpus_exclusive", False)).lower() in ("true", "yes", "on", "1"),

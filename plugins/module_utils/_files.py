@@ -8,6 +8,7 @@ Private to the collection.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import re
@@ -26,6 +27,7 @@ ARGUMENTS = {
             "owner": {"type": "int"},
             "group": {"type": "int"},
             "mode": {"type": "str"},
+            "chomp": {"type": "bool", "default": False},
             "force": {"type": "bool", "default": True},
         },
     },
@@ -76,6 +78,8 @@ def _bring(file: dict, check_mode: bool) -> list:
         before, content = _read(path) if there["state"] == "file" else None, _content(file)
         if content is None and there["state"] != "file":
             raise FilesError(f"{path} is not there, and nothing says what shall be in it.")
+        if content is None and file["chomp"]:
+            content = before.rstrip(b"\r\n")
         if content not in (None, before):
             diffs.append(_difference(path, _shown(file, before), _shown(file, content)))
     if not diffs or check_mode:
@@ -126,7 +130,8 @@ def _content(file: dict):
 def _shown(file: dict, content) -> str:
     if content is None:
         return ""
-    return content.decode("utf-8", "replace") if file["secret"] is None else "(a secret)\n"
+    # What comes of the file itself is its owner's business.
+    return content.decode("utf-8", "replace") if file["secret"] is None and not file["chomp"] else "(a secret)\n"
 
 
 def _difference(path: str, before, after) -> dict:
@@ -138,7 +143,8 @@ def _make_directory(path: str, wanted: dict) -> None:
     above = os.path.dirname(path)
     if not os.path.lexists(above):
         _make_directory(above, wanted)
-    os.mkdir(path, 0o700)
+    with contextlib.suppress(FileExistsError):  # another lab of the same owner may be quicker
+        os.mkdir(path, 0o700)
     _own(path, wanted)
 
 

@@ -23,6 +23,7 @@ import ssl
 import stat
 import time
 from datetime import datetime
+from functools import partial
 from importlib.util import find_spec
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
@@ -173,6 +174,7 @@ def read_container(container: Container) -> dict:
     state = raw["State"]
     return {
         "exists": True,
+        "namesake": "",
         "id": raw["Id"],
         "state": container.state,
         "running": container.state == "running",
@@ -483,6 +485,8 @@ def ask_server(server: dict, token: str, timeout: float = 5.0) -> dict:
         return {"status": link.getresponse().status, "error": ""}
     except (OSError, http.client.HTTPException) as trouble:
         return {"status": 0, "error": str(trouble) or type(trouble).__name__}
+    except ValueError:
+        return {"status": 0, "error": "its token has characters that no browser can send"}  # the error's own text has the token
     finally:
         link.close()
 
@@ -561,7 +565,7 @@ class Look:
         facts["config_dir"] = self._config_dir(home)
         facts["ca_bundle"] = self._ca_bundle()
         facts["image"] = {"present": False, "jupyter": False, "serves": False, "id": "", "path": "", "name": self.params["image"]}
-        facts["container"] = {"exists": False, "running": False, "state": "absent", "managed": False, "health": "none"}
+        facts["container"] = {"exists": False, "running": False, "state": "absent", "managed": False, "health": "none", "namesake": ""}
         facts["volume"] = {"exists": False}
         facts["networks"] = {}
         facts["address_here"] = is_of_this_host(self.params["bind_address"])
@@ -601,6 +605,9 @@ class Look:
             if found.rc == 0:
                 facts["image"] = read_image(json.loads(found.out)[0], reference)
         container = self.engine.inspect(name) if name else None
+        # An engine takes the beginning of an ID for a name. Whoever writes as much of one as engines show means it.
+        if container is not None and container.name != name and len(name) < 12:
+            facts["container"]["namesake"], container = container.name, None
         if container is not None:
             facts["container"] = read_container(container)
             mountinfo = _content(f"/proc/{container.raw['State'].get('Pid', 0)}/mountinfo")
@@ -624,9 +631,9 @@ class Look:
             if self.params["gpus"] and facts["container"]["running"] and facts["container"]["gpu_way"]:
                 facts["gpus"].update(self._gpus_in(container, facts["ready"]))
                 facts["ready"] = facts["ready"] and not facts["gpus"]["lost"]
-            facts["python"], facts["packages"] = self._packages(lambda argv, stdin: self.engine.exec(container, *argv, stdin=stdin))
-        elif facts["image"]["jupyter"] and self._wanted():
-            facts["python"], facts["packages"] = self._packages(self._in_passing(facts))
+        run = self._where_python_is(facts, container)
+        if run:
+            facts["python"], facts["packages"] = self._packages(run)
 
     def _config_dir(self, home: str) -> dict | None:
         """The lab's private directory and what is in it. Of secrets: whether they are as wanted, never their hash."""
@@ -634,6 +641,7 @@ class Look:
             return None
         found = find_path(self.params["config_dir"], home, follow=False)
         found["names"] = list_names(found["path"])
+        found["home_taken"] = "token" in list_names(found["path"] + "-home")
         found["strangers"] = [name for name in found["names"] if name not in (*PRIVATE_FILES, WHEELS)]
         paths = {name: os.path.join(found["path"], name) for name in PRIVATE_FILES}
         found["files"] = files = {name: find_file(path) for name, path in paths.items()}
@@ -642,7 +650,9 @@ class Look:
         files[CERTIFICATE].update(read_pair(paths[CERTIFICATE]))
         wanted, token = self.params["token"].encode(), _private(paths["token"])
         # Without a wanted one any will do, but for what a power cut leaves of one.
-        files["token"]["matches"] = token == wanted if wanted else len(token.strip()) >= SHORTEST_TOKEN
+        bare = token.rstrip(b"\r\n")
+        good = bare == wanted if wanted else len(bare.strip()) >= SHORTEST_TOKEN
+        files["token"].update(matches=good and bare == token, newline=good and bare != token)
         files[SECRET_CONFIG]["matches"] = _private(paths[SECRET_CONFIG]) == self.params["secret_config"].encode()
         for name in ("token", SECRET_CONFIG):
             files[name].pop("sha256")
@@ -718,7 +728,7 @@ class Look:
             if mount["Destination"] == CONFIG_MOUNT:
                 token = _private(os.path.join(mount["Source"], "token"))
                 if token:
-                    return token.decode("utf-8", errors="replace")
+                    return token.decode("utf-8", errors="replace").rstrip("\r\n")
         script = 'cat "${JUPYTER_RUNTIME_DIR:-$HOME/.local/share/jupyter/runtime}"/jpserver-*.json'
         result = self.engine.exec(container, "sh", "-c", script)
         decoder, text, token = json.JSONDecoder(), result.out.strip(), ""
@@ -797,10 +807,17 @@ class Look:
     def _wanted(self) -> bool:
         return bool(self.params["packages"] or self.params["packages_state"] == "exact" or self.params["requirements"].strip() or self.params["kernels"])
 
+    def _where_python_is(self, facts: dict, container: Container | None):
+        """How to run the Python that the lab will have; None if there is none to ask. Another image than the container's may have another one."""
+        running = container is not None and container.state == "running"
+        if self._wanted() and facts["image"]["jupyter"] and not (running and facts["image"]["id"] == facts["container"]["image_id"]):
+            return self._in_passing(facts)
+        return partial(self.engine.exec, container) if running else None
+
     def _packages(self, run) -> tuple:
         """Python's version in the lab, and which of the wanted packages are missing: one exec, no pip, no network."""
         argv, stdin = probe_command(*(self.params[name] for name in ("packages", "requirements", "constraints", "packages_state", "kernels")))
-        result = run(argv, stdin)
+        result = run(*argv, stdin=stdin)
         if result.rc != 0:
             return "", {"error": (result.err.strip().splitlines() or ["no answer"])[-1]}
         facts = parse_probe(result.out)
@@ -822,10 +839,7 @@ class Look:
         if volume["exists"]:
             options += ["--volume", f"{volume['name']}:{home}/.local:ro"]
 
-        def run(argv, stdin):
-            return self.engine.run("run", *options, "--entrypoint", argv[0], self.params["image"], *argv[1:], stdin=stdin)
-
-        return run
+        return lambda program, *words, stdin: self.engine.run("run", *options, "--entrypoint", program, self.params["image"], *words, stdin=stdin)
 
 
 def _holds(container: Container, params: dict) -> bool:

@@ -55,6 +55,11 @@ options:
         description:
           - Its mode as octal digits in quotes, such as V("0400"). A new file has V("0600") without it, a new directory V("0700").
         type: str
+      chomp:
+        description:
+          - Whether newlines at the end of a file whose content is not given are removed. Output and logs then show nothing of what is in it.
+        type: bool
+        default: false
       force:
         description:
           - Whether one that is there already is brought into this state, too. If not, it is left as it is.

@@ -88,7 +88,7 @@ class Wanted:
     def completed(self) -> dict:
         """What is wanted, with what follows from it, for those who refuse."""
         tls = {**self.wanted["tls"], "names": self.names_outside()}
-        return {**self.wanted, "tls": tls, "tunnel": self.tunnel(), "shm_size": self.shm_size}
+        return {**self.wanted, "tls": tls, "tunnel": self.tunnel(), "shm_size": self.shm_size, "brings_home": self.brings_home}
 
     # -- By which names people come ---------------------------------------------------------------------------------
 
@@ -156,9 +156,8 @@ class Wanted:
 
     def told(self) -> list:
         """The files in the lab's private directory whose content the container sees from its start on."""
-        # A password's hash can be guessed at.
-        shown = "secret" if self.wanted["password_hash"] else "content"
-        files = [{"name": SERVER_CONFIG[0], shown: self.server_config(), "mode": "0400"}]
+        # The hash of a password, or of the one before, can be guessed at.
+        files = [{"name": SERVER_CONFIG[0], "secret": self.server_config(), "mode": "0400"}]
         if self.brings_user:
             files += [{"name": "passwd", "content": self.passwd(), "mode": "0644"}, {"name": "group", "content": self.group(), "mode": "0644"}]
         return files
@@ -186,9 +185,7 @@ class Wanted:
 
     def _private_files(self) -> list:
         wanted, files = self.wanted, []
-        # Without a newline: the server would take it for a part of the token.
-        token = {"secret": wanted["token"] or new_token()} if self.token_differs() else {}
-        files.append({"name": "token", "mode": "0400", **token})
+        files.append({"name": "token", "mode": "0400", **self._token()})
         if self.tls == "none":
             files += self._gone(CERTIFICATE)
         elif not self.certificate_differs():
@@ -203,6 +200,14 @@ class Wanted:
             host = self.look["ca_bundle"]["path"]
             files.append({"name": "ca-certificates.crt", "begins_with": host or None, "content": wanted["ca_certificates"], "mode": "0644"})
         return files
+
+    def _token(self) -> dict:
+        """Without a newline, which the server would take for a part of it."""
+        if not self.token_differs():
+            return {}
+        if self.files["token"]["newline"] and not self.wanted["token_rotate"]:
+            return {"chomp": True}
+        return {"secret": self.wanted["token"] or new_token()}
 
     def _gone(self, name: str) -> list:
         return [] if self.files[name]["type"] == "absent" else [{"name": name, "state": "absent"}]
@@ -339,7 +344,8 @@ class Wanted:
         there, wanted = self.look["container"], self.wanted
         return (
             there["memory"] != human_to_bytes(wanted["memory"] or "0")
-            or there["cpus"] != float(wanted["cpus"])
+            # Engines round what has many digits, such as a third of the host's.
+            or abs(there["cpus"] - float(wanted["cpus"])) > 1e-4
             or ("pids" in self.look["engine"]["limits"] and there["pids"] != int(wanted["pids"]))
             or there["restart_policy"] != self.restart_policy()
             or (len(wanted["networks"]) > 0 and there["networks"] != sorted(wanted["networks"]))

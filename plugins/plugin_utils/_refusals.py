@@ -12,8 +12,12 @@ import ipaddress
 import os.path
 import re
 import shlex
+from types import SimpleNamespace
 
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import read
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import Wanted, load_packaging
 from ansible_collections.mlenv.jupyter.plugins.module_utils._names import SHORTEST_TOKEN, is_loopback
+from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import probe_request
 from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import may_everybody, read_networks
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _gpu_choice
 
@@ -56,44 +60,65 @@ OPENING = {
 
 
 def refusals(wanted: dict, look: dict) -> list:
-    """All sentences that apply, an empty list if the lab can be had. State ``bare`` is a host on which its engine may still be missing."""
-    if wanted["state"] == "bare":
-        return [*about_neighbours(wanted), *about_bare_host(wanted, look)]
+    """All sentences that apply, an empty list if the lab can be had.
+
+    State ``early`` asks for what the other labs of the play and the GPUs of the host say, ``bare`` for all that needs neither engine nor image.
+    """
+    if wanted["state"] == "early":
+        return [*about_neighbours(wanted), *about_future_gpus(wanted, look)]
     wanted = {**wanted, "cpus": float(wanted["cpus"])}  # ansible-core 2.18 makes a text of a number
-    found = [*about_engine(wanted, look), *about_container(wanted, look["container"])]
+    if wanted["state"] == "bare":
+        found = [*about_name(wanted, look), *about_paths(look)]
+        return found or [*about_all_else(wanted, look), *about_texts(wanted)]
+    found = [*about_name(wanted, look), *about_engine(wanted, look), *about_container(wanted, look["container"])]
     if wanted["state"] != "stopped":
         wrong = list(about_paths(look))
         if wrong:
             return found + wrong
     if wanted["state"] in ("started", "restarted"):
-        found += [*about_values(wanted), *about_mounts(wanted, look), *about_exposure(wanted), *about_sources(wanted, look)]
-        found += [*about_files(wanted), *about_image(wanted, look), *about_host(wanted, look)]
-        found += _gpu_choice.refusals(wanted, look)
+        found += [*about_all_else(wanted, look), *about_image(wanted, look), *_gpu_choice.refusals(wanted, look)]
     elif wanted["state"] == "absent":
         found += about_old_sources(wanted, look)
     return found
 
 
-def about_bare_host(wanted: dict, look: dict):
-    """GPUs, as if the engine could hand them over already, if it is to be made to."""
+def about_all_else(wanted: dict, look: dict):
+    """Values, files on the controller, and what is on the host: there may be neither engine nor image."""
+    yield from about_values(wanted)
+    yield from about_mounts(wanted, look)
+    yield from about_exposure(wanted)
+    yield from about_sources(wanted, look)
+    yield from about_files(wanted)
+    yield from about_host(wanted, look)
+
+
+def about_future_gpus(wanted: dict, look: dict):
+    """As if the engine could hand them over already, if it is to be made to."""
     ways = look["gpus"]["ways"] or (["runtime"] if wanted["toolkit"] else [])
     yield from _gpu_choice.refusals({**wanted, "check_mode": False}, {**look, "gpus": {**look["gpus"], "ways": ways}})
 
 
 def about_neighbours(wanted: dict):
     """What two labs of one play cannot both have on one machine."""
+    address, everywhere = wanted["bind_address"], {"0.0.0.0", "::"}
     for lab in wanted["neighbours"]:
         if lab["host"] == wanted["gpus"]["host"] or lab["state"] not in ("started", "restarted"):
             continue
         if lab["name"] == wanted["name"]:
             yield f"lab_name {wanted['name']} is that of {lab['host']} on the same machine, too: give each of them a lab_name of its own."
-        elif lab["port"] == int(wanted["port"]) and (lab["address"] == wanted["bind_address"] or {"0.0.0.0", "::"} & {lab["address"], wanted["bind_address"]}):
+        elif str(lab["port"]) == str(wanted["port"]) and (lab["address"] == address or everywhere & {lab["address"], address}):
             yield f"lab_port {wanted['port']} is that of {lab['host']} on the same machine, too: give each of them a lab_port of its own."
 
 
+def about_name(wanted: dict, look: dict):
+    name = wanted["name"]
+    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", name):
+        yield f"lab_name {name} is no name for a container: begin with a letter or digit, and use letters, digits, dots, dashes and underscores."
+    if look["container"]["namesake"]:
+        yield f"lab_name {name} is how the ID of container {look['container']['namesake']} begins, and the engine mistakes one for the other: use another name."
+
+
 def about_engine(wanted: dict, look: dict):
-    if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]+", wanted["name"]):
-        yield f"lab_name {wanted['name']} is no name for a container: begin with a letter or digit, and use letters, digits, dots, dashes and underscores."
     if wanted["check_mode"]:
         return  # check mode runs to the end on a bare host
     engine = look["engine"]
@@ -153,6 +178,8 @@ def bytes_of(amount: str) -> float:
 
 def about_values(wanted: dict):
     """Values that no host could make work."""
+    if wanted["flavor"]:
+        yield f"Both lab_image ({wanted['image']}) and image_flavor ({wanted['flavor']}) are set: leave out one of them."
     if not 0 < int(wanted["port"]) < 65536:
         yield f"lab_port {wanted['port']} is no port: use a number from 1 to 65535."
     if not is_address(wanted["bind_address"]):
@@ -405,8 +432,6 @@ def about_files(wanted: dict):
 
 def about_image(wanted: dict, look: dict):
     image, reference = look["image"], wanted["image"]
-    if wanted["flavor"]:
-        yield f"Both lab_image ({reference}) and image_flavor ({wanted['flavor']}) are set: leave out one of them."
     if not reference:
         yield "No image is named: set lab_image, or image_flavor and the like, which role mlenv.jupyter.image reads."
     elif look["engine"]["available"] and not image["present"] and not wanted["check_mode"]:
@@ -418,6 +443,19 @@ def about_image(wanted: dict, look: dict):
     for kernel in wanted["kernels"]:
         where = f"kernel {kernel['name']} of lab_kernels"
         yield from about_packages(packages.get("kernels", {}).get(str(kernel["name"]), {}), {**kernel, "list": where, "files": f"a file of {where}"})
+
+
+def about_texts(wanted: dict):
+    """What about_image says of packages, as far as the controller can read them: the image's own Python is asked later."""
+    yield from about_packages(read_texts(wanted["texts"]), {**wanted, "list": "lab_packages", "files": "lab_requirements or lab_constraints"})
+
+
+def read_texts(texts: dict) -> dict:
+    request = probe_request(texts["packages"], texts["requirements"], texts["constraints"], "present")
+    packaging = load_packaging()
+    reader = SimpleNamespace(wanted=lambda text: Wanted(packaging, text))
+    _wanted, malformed, undecided = read(reader, [*request["lines"], *request["constraints"]])
+    return {"malformed": malformed, "undecided": undecided}
 
 
 def about_packages(packages: dict, wanted: dict):
@@ -449,9 +487,13 @@ def about_host(wanted: dict, look: dict):
             "leave lab_owner out and connect as that user, or run the play with become."
         )
     yield from about_private(look["config_dir"])
+    if (wanted["name"], wanted["packages_volume"]) == ("jupyter", "jupyter-data") and not look["container"]["exists"]:
+        yield "lab_name jupyter would share volume jupyter-data with the lab jupyter-ds: set lab_packages_volume, or use another lab_name."
+    if wanted["brings_home"] and look["config_dir"]["home_taken"]:
+        yield f"{look['config_dir']['path']}-home, where this lab would have its home, is the private directory of another lab: set lab_config_dir."
     for network in wanted["networks"]:
         # Who runs us may make it before, which check mode does not do.
-        if network not in look["networks"] and network != "host" and not wanted["check_mode"]:
+        if look["engine"]["available"] and network not in look["networks"] and network != "host" and not wanted["check_mode"]:
             yield (
                 f"lab_networks names {network}, and the engine of this host has no such network: "
                 f"make it first ({look['engine']['kind']} network create {network}), or leave it out."

@@ -64,8 +64,8 @@ def empty_the_token() -> None:
 
 
 def edit_the_files() -> None:
-    """And let the server read them."""
-    edit("token", "another-token-of-some-length")
+    """As editors leave them, and let the server read them."""
+    edit("token", "another-token-of-some-length\n")
     edit("jupyter_server_config.json", "{}")
     edit("ca-certificates.crt", "")
     engine("restart %s")
@@ -103,7 +103,7 @@ DRIFTS = {
     "tag moved": (move_the_tag, lambda: LAB.inspect["Config"]["Labels"]["moved"] == "yes"),
     "container updated": (update_the_container, None),
     "token emptied": (empty_the_token, lambda: len(LAB.token) == 43 and LAB.ask(token="")[0] == 403),
-    "files edited": (edit_the_files, lambda: as_configured() and trusts_certificates()),
+    "files edited": (edit_the_files, lambda: LAB.token == "another-token-of-some-length" and as_configured() and trusts_certificates()),
     "files deleted": (delete_the_files, lambda: as_configured() and trusts_certificates()),
     "directories deleted": (delete_the_directories, as_configured),
     "private files given away": (give_away, None),

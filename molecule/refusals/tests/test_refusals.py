@@ -11,11 +11,17 @@ with open(os.environ["MOLECULE_FILE"], encoding="utf-8") as file:
     CASES = yaml.safe_load(file)["provisioner"]["inventory"]["hosts"]["all"]["children"]["refused"]["hosts"]
 
 
+PLAYBOOK = pathlib.Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], "refused.yml")
+# Of each kind one that needs neither engine nor image.
+EARLY = ["no_port", "no_number", "short_token", "unknown_state", "file_for_a_directory", "link_in_a_private_directory", "mount_of_a_socket"]
+EARLY += ["no_requirements", "malformed_requirements", "two_images"]
+
+
 @pytest.fixture(scope="module", name="refused")
 def fixture_refused():
     """All cases at once: what was said to each, and how things were before and after."""
     before = engine_state(), files(STATE / "files")
-    run = play(pathlib.Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], "refused.yml"), "--forks=4")
+    run = play(PLAYBOOK, "--forks=4")
     return run, before, (engine_state(), files(STATE / "files"))
 
 
@@ -30,6 +36,13 @@ def test_nothing_has_changed(refused):
     run, before, after = refused
     assert run.changed == []
     assert before == after
+
+
+def test_while_the_host_has_no_engine():
+    """As playbook site asks first: none is installed for what then cannot work."""
+    run = play(PLAYBOOK, f"--limit={','.join(EARLY)}", "--forks=4", refusals_tasks="preflight", lab_docker_cli=str(STATE / "files/dead_engine"))
+    assert [case for case in EARLY if CASES[case]["expected"] not in run.failures[case]] == []
+    assert run.changed == []
 
 
 def test_nothing_else_is_refused():

@@ -57,17 +57,19 @@ WANTED = {
     "kernel_texts": [],
     "gpus": {"host": "lab", "name": "lab", "gpus": "auto", "exclusive": False},
     "gpu_play": [],
+    "brings_home": False,
 }
 FILES = {"mode": "files", "certificate": "c.pem", "certificate_file": "", "key": "", "key_file": ""}
 ENGINE = {"available": True, "reason": "", "kind": "docker", "socket": "", "rootless": False, "cpus": 8, "limits": ["memory", "cpus", "pids"]}
-PRIVATE = {"path": "/home/alice/.config/mlenv/lab", "type": "absent", "ours": False, "names": [], "strangers": [], "links": []}
+PRIVATE = {"path": "/home/alice/.config/mlenv/lab", "type": "absent", "ours": False, "names": [], "strangers": [], "links": [], "home_taken": False}
+CONTAINER = {"exists": False, "managed": False, "jupyter": False, "namesake": ""}
 LOOK = {
     "engine": ENGINE,
     "requests": True,
     "euid": 0,
     "owner": {"name": "alice", "uid": 1001, "lab_uid": 1001, "lab_gid": 1001},
     "image": {"present": True, "jupyter": True},
-    "container": {"exists": False, "managed": False, "jupyter": False},
+    "container": CONTAINER,
     "work_dir": {"path": "/home/alice/work", "type": "absent", "uid": None},
     "config_dir": PRIVATE,
     "mounts": {},
@@ -271,7 +273,8 @@ def test_value_that_cannot_work(wanted, sentence):
         ({"packages": {"malformed": [{"text": "a b", "where": "name", "why": "two words"}]}}, "a b (in lab_packages) is no requirement: two words."),
         ({"packages": {"undecided": ["-r other.txt"]}}, "-r other.txt in lab_requirements or lab_constraints names a file of the controller"),
         ({"packages": {"undecided": ["--constraint=../c.txt"]}}, "--constraint=../c.txt in lab_requirements"),
-        ({"container": {"exists": True, "managed": False, "jupyter": False}}, "Container lab exists and is no Jupyter lab"),
+        ({"container": {**CONTAINER, "exists": True}}, "Container lab exists and is no Jupyter lab"),
+        ({"container": {**CONTAINER, "namesake": "other"}}, "lab_name lab is how the ID of container other begins"),
         ({"work_dir": {"path": "/x", "type": "link", "uid": 1001}}, "lab_work_dir /x is a link, not a directory"),
         ({"work_dir": {"path": "/run/user/1000", "type": "directory", "uid": 1001}}, "lab_work_dir is /run/user/1000, through which"),
         (
@@ -295,6 +298,15 @@ def test_value_that_cannot_work(wanted, sentence):
 def test_host_on_which_it_cannot_work(look, sentence):
     [only] = said({"requirements": "r.txt", "requirements_file": "/etc/r.txt"}, **look)
     assert sentence in only
+
+
+def test_what_is_of_another_lab():
+    one = {"name": "jupyter", "packages_volume": "jupyter-data"}
+    assert "lab_name jupyter would share volume jupyter-data with the lab jupyter-ds" in said(one)[0]
+    assert said(one, container={**CONTAINER, "exists": True, "managed": True}) == said({**one, "state": "absent"}) == said({"name": "jupyter"}) == []
+    taken = {**PRIVATE, "home_taken": True}
+    assert "/lab-home, where this lab would have its home, is the private directory of another lab" in said({"brings_home": True}, config_dir=taken)[0]
+    assert said(config_dir=taken) == []
 
 
 def test_whose_the_lab_is_comes_before_where_they_may_look():
@@ -364,8 +376,8 @@ def test_host_that_cannot_keep_others_out(wanted, look, sentences):
 @pytest.mark.parametrize(
     "look",
     [
-        {"container": {"exists": True, "managed": True, "jupyter": False}},
-        {"container": {"exists": True, "managed": False, "jupyter": True}},
+        {"container": {**CONTAINER, "exists": True, "managed": True}},
+        {"container": {**CONTAINER, "exists": True, "jupyter": True}},
         {"work_dir": {"path": "/x", "type": "directory", "uid": 1001}},
         {"config_dir": {**PRIVATE, "type": "directory"}},
         {"config_dir": {**PRIVATE, "type": "directory", "ours": True, "names": ["notes", "token"], "strangers": ["notes"]}},
@@ -404,7 +416,7 @@ def test_check_mode_runs_to_the_end_on_a_bare_host():
 
 @pytest.mark.parametrize("state", ["started", "restarted", "stopped", "absent"])
 def test_a_container_of_somebody_else_is_left_alone(state):
-    [only] = said({"state": state}, container={"exists": True, "managed": False, "jupyter": False})
+    [only] = said({"state": state}, container={**CONTAINER, "exists": True})
     assert "Container lab exists and is no Jupyter lab" in only
 
 
@@ -444,13 +456,13 @@ def test_all_sentences_come_at_once():
 # -- A host that is still bare ------------------------------------------------------------------------------------
 
 GPU = {"index": "0", "uuid": "GPU-0", "name": "NVIDIA A10", "compute": "8.6"}
-BARE = {"state": "bare", "name": "lab", "port": "28888", "bind_address": "127.0.0.1", "image": "r.example.com/pytorch-notebook:cuda13-2026-11-16"}
+EARLY = {"state": "early", "name": "lab", "port": "28888", "bind_address": "127.0.0.1", "image": "r.example.com/pytorch-notebook:cuda13-2026-11-16"}
 NEIGHBOUR = {"host": "other", "state": "started", "name": "other", "port": 28889, "address": "127.0.0.1", "gpus": "auto", "exclusive": False}
 
 
 def said_early(gpus="auto", toolkit=True, neighbour=(), **host):
     play = [{**NEIGHBOUR, **WANTED["gpus"], "port": 28888}, {**NEIGHBOUR, **dict(neighbour)}]
-    wanted = {**BARE, "toolkit": toolkit, "gpus": {**WANTED["gpus"], "gpus": gpus}, "gpu_play": play, "neighbours": play}
+    wanted = {**EARLY, "toolkit": toolkit, "gpus": {**WANTED["gpus"], "gpus": gpus}, "gpu_play": play, "neighbours": play}
     seen = {**_gpus.NONE, **_gpus.UNSEEN, "card": True, "driver": "580.65.06", "devices": [GPU], **host}
     return refusals(wanted, {**LOOK, "engine": {**ENGINE, "available": False, "reason": "None."}, "requests": False, "gpus": seen})
 
@@ -480,3 +492,31 @@ def test_what_a_bare_host_will_never_have(asked, sentence):
 @pytest.mark.parametrize("neighbour", [{"port": 28888, "address": "127.0.0.2"}, {"name": "lab", "state": "absent"}])
 def test_neighbours_that_are_not_in_the_way(neighbour):
     assert said_early(neighbour=neighbour) == []
+
+
+TEXTS_OF_LAB = {"packages": ["pandas", "dask[array,dataframe]>=2024"], "requirements": "numpy # and so on\n", "constraints": "numpy<3\n"}
+
+
+def said_bare(wanted=(), texts=(), **look):
+    bare = {"available": False, "reason": "No engine answers.", "kind": "", "rootless": False, "cpus": 0, "limits": []}
+    nothing = {"engine": {**ENGINE, **bare}, "requests": False, "image": {"present": False, "jupyter": False}}
+    return said({"state": "bare", "networks": ["data"], "texts": {**TEXTS_OF_LAB, **dict(texts)}, **dict(wanted)}, **nothing, **look)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "texts", "look", "sentence"),
+    [
+        ({}, {}, {}, None),
+        ({"port": 99999}, {}, {}, "lab_port 99999 is no port"),
+        ({"token": "short"}, {}, {}, "lab_token is too short"),
+        ({"requirements": "r.txt"}, {}, {}, "lab_requirements r.txt is not on the controller"),
+        ({}, {}, {"work_dir": {"path": "/x", "type": "file", "uid": 1001}}, "lab_work_dir /x is a file"),
+        ({}, {}, {"port_holder": "process nginx (pid 1)"}, "is taken by process nginx"),
+        ({}, {"packages": ["two words"]}, {}, "two words (in lab_packages) is no requirement"),
+        ({"requirements": "r.txt", "requirements_file": "/r.txt"}, {"requirements": "numpy\n>2\n"}, {}, ">2 (line 2 of r.txt) is no requirement"),
+        ({}, {"requirements": "-r other.txt\n"}, {}, "-r other.txt in lab_requirements or lab_constraints names a file of the controller"),
+    ],
+)
+def test_what_needs_neither_engine_nor_image_to_be_refused(wanted, texts, look, sentence):
+    found = said_bare(wanted, texts, **look)
+    assert (len(found), sentence is None or sentence in found[0]) == (0 if sentence is None else 1, True)

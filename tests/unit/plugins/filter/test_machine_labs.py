@@ -47,7 +47,7 @@ def test_row():
     )
     host = {"lab_name": "b", "lab_port": "28889", "lab_gpus_exclusive": "yes", "ansible_failed_result": {}, "__engine_look": {"engine": {}}}
     [row] = machine_labs([{"inventory_hostname": "gpu1", **host}], "gpu1")
-    assert (row["name"], row["port"], row["exclusive"], row["failed"], row["looked"]) == ("b", 28889, True, True, True)
+    assert (row["name"], row["port"], row["exclusive"], row["failed"], row["looked"]) == ("b", "28889", True, True, True)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import stat
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _files
 
-NOTHING = dict.fromkeys(("content", "begins_with", "owner", "group", "mode"))
+NOTHING = {**dict.fromkeys(("content", "begins_with", "owner", "group", "mode")), "chomp": False}
 
 
 def bring(*files, check=False) -> dict:
@@ -49,6 +49,15 @@ def test_predicted_made_and_then_as_they_are(tmp_path):
     before = snapshot(tmp_path)
     assert bring(*several(tmp_path)) == {"changed": False, "paths": [], "diff": []}
     assert snapshot(tmp_path) == before
+
+
+def test_newlines_at_the_end_go_and_nothing_of_it_is_shown(tmp_path):
+    token = {"path": tmp_path / "token", "mode": "0400", "chomp": True}
+    token["path"].write_text("hush\r\n\n")
+    done = bring(token)
+    assert token["path"].read_text() == "hush"
+    assert [(part["before"], part["after"]) for part in done["diff"]][1:] == [("(a secret)\n", "(a secret)\n")]
+    assert bring(token)["paths"] == []
 
 
 def test_a_difference_is_shown_unless_it_is_secret(tmp_path):

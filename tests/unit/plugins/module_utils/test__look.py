@@ -283,7 +283,11 @@ def look(tmp_path, **params):
 )
 def test_token_as_wanted(tmp_path, content, wanted, matches):
     (tmp_path / "token").write_text(content)
-    assert look(tmp_path, token=wanted)["files"]["token"]["matches"] == matches
+    found = look(tmp_path, token=wanted)["files"]["token"]
+    assert (found["matches"], found["newline"]) == (matches, False)
+    (tmp_path / "token").write_text(content + "\r\n")
+    found = look(tmp_path, token=wanted)["files"]["token"]
+    assert (found["matches"], found["newline"]) == (False, matches)
 
 
 @pytest.mark.parametrize(("content", "wanted", "matches"), [(None, "", True), (None, "a", False), ("a", "a", True), ("b", "a", False), ("a", "", False)])
@@ -413,6 +417,12 @@ def test_answer_of_a_server(token, base_url, status):
     found = _look.ask_server(where, token, timeout=0.5)
     assert found["status"] == 0
     assert found["error"]
+
+
+@pytest.mark.parametrize("token", ["right\n", "ключ"])
+def test_a_token_that_cannot_be_sent_is_not_told(token):
+    found = _look.ask_server({"scheme": "http", "address": "127.0.0.1", "port": 9, "base_url": "/"}, token)
+    assert (found["status"], token.strip() in found["error"]) == (0, False)
 
 
 # -- Why nobody can work in it ----------------------------------------------------------------------------------------
@@ -567,3 +577,31 @@ def test_a_volume_that_the_container_has_is_asked_for_only_if_it_cannot_be_seen(
     source = tmp_path / "gone" if gone else tmp_path
     found = _look.Look(Engine(), {})._volume("data", container(Mounts=[{"Name": "data", "Source": str(source), "Destination": "/home/jovyan/.local"}]))
     assert (found["exists"], found["uid"], len(questions)) == (not gone, None if gone else os.getuid(), asked)
+
+
+@pytest.mark.parametrize(
+    ("state", "image", "packages", "where"),
+    [
+        ("running", "sha256:1", ["numpy"], "exec"),
+        ("running", "sha256:2", ["numpy"], "run"),
+        ("running", "sha256:2", [], "exec"),
+        ("running", "", ["numpy"], "exec"),
+        ("exited", "sha256:1", ["numpy"], "run"),
+        ("exited", "sha256:1", [], None),
+        (None, "", ["numpy"], None),
+    ],
+)
+def test_the_python_of_the_image_that_the_lab_will_have_is_asked(state, image, packages, where):
+    asked = []
+    engine = types.SimpleNamespace(exec=lambda *_words, **_options: asked.append("exec"), run=lambda *_words, **_options: asked.append("run"))
+    there = container(State={"Status": state}) if state else None
+    facts = {
+        "image": {"jupyter": bool(image), "id": image},
+        "container": {"image_id": "sha256:1"},
+        **{"volume": {"exists": False}, "engine": {"rootless": False}, "owner": {"lab_uid": 1000, "lab_gid": 100}},
+    }
+    params = {"packages": packages, "packages_state": "present", "requirements": "", "kernels": [], "home": "/home/jovyan", "image": "lab:1"}
+    run = _look.Look(engine, params)._where_python_is(facts, there)
+    if run:
+        run("python3", "-", stdin="")
+    assert asked == ([where] if where else [])
