@@ -653,6 +653,7 @@ class Look:
         bare = token.rstrip(b"\r\n")
         good = bare == wanted if wanted else len(bare.strip()) >= SHORTEST_TOKEN
         files["token"].update(matches=good and bare == token, newline=good and bare != token)
+        files[SERVER_CONFIG[0]]["hash"] = b"hashed_password" in _private(paths[SERVER_CONFIG[0]])
         files[SECRET_CONFIG]["matches"] = _private(paths[SECRET_CONFIG]) == self.params["secret_config"].encode()
         for name in ("token", SECRET_CONFIG):
             files[name].pop("sha256")

@@ -157,7 +157,8 @@ class Wanted:
     def told(self) -> list:
         """The files in the lab's private directory whose content the container sees from its start on."""
         # The hash of a password, or of the one before, can be guessed at.
-        files = [{"name": SERVER_CONFIG[0], "secret": self.server_config(), "mode": "0400"}]
+        shown = "secret" if self.wanted["password_hash"] or self.files[SERVER_CONFIG[0]]["hash"] else "content"
+        files = [{"name": SERVER_CONFIG[0], shown: self.server_config(), "mode": "0400"}]
         if self.brings_user:
             files += [{"name": "passwd", "content": self.passwd(), "mode": "0644"}, {"name": "group", "content": self.group(), "mode": "0644"}]
         return files

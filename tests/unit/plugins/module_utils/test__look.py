@@ -299,6 +299,13 @@ def test_secrets_as_wanted(tmp_path, content, wanted, matches):
     assert "sha256" not in {**found["jupyter_server_config.py"], **found["token"]}
 
 
+@pytest.mark.parametrize(("content", "found"), [(None, False), ('{"ServerApp": {}}', False), ('{"PasswordIdentityProvider": {"hashed_password": "x"}}', True)])
+def test_whether_a_hash_is_there(tmp_path, content, found):
+    if content:
+        (tmp_path / "jupyter_server_config.json").write_text(content)
+    assert look(tmp_path)["files"]["jupyter_server_config.json"]["hash"] == found
+
+
 def test_links_in_a_private_directory_are_not_followed(tmp_path):
     secret, private = tmp_path / "shadow", tmp_path / "private"
     secret.write_text("x" * 43)
