@@ -68,12 +68,13 @@ def without_credentials(lines):
     """
     machines, plain = {}, []
     for line in lines:
+        bare = line
         for match in re.finditer(r"(?<![+\w])(https?://)([^/\s:]+)(?::([^/\s]*))?@([^/:@\s]+)", line):
             scheme, login, password, host = match.groups()
             words = (netrc_word(unquote(login)), netrc_word(unquote(password or "")))
             if all(words) and machines.setdefault(host, words) == words:
-                line = line.replace(match.group(0), scheme + host)
-        plain.append(line)
+                bare = bare.replace(match.group(0), scheme + host)
+        plain.append(bare)
     return plain, "".join(f"machine {host} login {login} password {password}\n" for host, (login, password) in machines.items())
 
 

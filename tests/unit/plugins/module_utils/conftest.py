@@ -85,6 +85,7 @@ class Lab:
         self.base, self.wheels = base, wheels
         self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("PIP_", "PYTHON"))}
         self.environment.update(PYTHONUSERBASE=str(base), PYTHONPATH=str(image), HOME=str(base.parent), PIP_CONFIG_FILE=os.devnull)
+        self.environment["PATH"] = os.defpath  # as in a container: pip asks each rustc that it finds for its version
 
     def request(self, *names, **options):
         return {
