@@ -88,7 +88,7 @@ def test_engine_that_cannot_hand_them_over():
     plug_in(OLD)
     run = play(ENGINE, "--check")
     assert run.changed == ["Predict that the engine would be made to hand over GPUs"]
-    run = play(ENGINE, engine_nvidia=False)
+    run = play(ENGINE, ONE, engine_nvidia=False)
     assert (run.rc, run.changed) == (0, [])
     run = play(None, ONE, lab_gpus="all")
     assert "the NVIDIA Container Toolkit is not set up: run role mlenv.jupyter.engine as root" in run.failures["molecule-gpu"]
@@ -98,15 +98,14 @@ def test_engine_that_cannot_hand_them_over():
 
 
 def test_key_of_somebody_else():
-    run = play(ENGINE, engine_nvidia_key_fingerprint="C95B321B61E88C1809C4F759DDCAE044F796ECB0")
-    for server in ("molecule-gpu", "molecule-gpu-old"):
-        assert "and not C95B321B61E88C1809C4F759DDCAE044F796ECB0" in run.failures[server]
+    run = play(ENGINE, ONE, engine_nvidia_key_fingerprint="C95B321B61E88C1809C4F759DDCAE044F796ECB0")
+    assert "and not C95B321B61E88C1809C4F759DDCAE044F796ECB0" in run.failures["molecule-gpu"]
     assert run.changed == []
 
 
 def test_toolkit_that_cannot_be_had():
     """A lab that wants no GPU works even so."""
-    run = play(ENGINE, engine_nvidia_key="http://127.0.0.1:1/gpgkey")
+    run = play(ENGINE, ONE, engine_nvidia_key="http://127.0.0.1:1/gpgkey")
     assert (run.rc, run.changed) == (0, [])
     assert "GPUs are left alone, since the NVIDIA Container Toolkit cannot be installed on this host" in run.out
     assert play(ENGINE, ONE, engine_nvidia_key="http://127.0.0.1:1/gpgkey", engine_nvidia=True).rc != 0
@@ -147,7 +146,7 @@ def test_by_runtime():
 def test_a_better_way_makes_no_lab_anew(unchanged):
     """The engine comes back with CDI. The lab comes back by itself, and keeps what it has."""
     SERVER.check_output("systemctl restart docker")
-    assert play(ENGINE).changed == ["Write down what a container needs for each GPU"]
+    assert play(ENGINE, ONE).changed == ["Write down what a container needs for each GPU"]
     # Who hands them over without the toolkit needs none.
     SERVER.check_output("mv /usr/bin/nvidia-ctk /usr/bin/nvidia-ctk.away")
     run = play(ENGINE, ONE, "--check")
@@ -182,9 +181,9 @@ def test_another_driver():
     """The engine's specification is made anew, where it is; until then the other ways are used for new labs."""
     SERVER.check_output("mkdir -p /run/cdi && mv /etc/cdi/nvidia.yaml /run/cdi/")
     SERVER.check_output("echo 580.65.06 > /usr/lib/nvidia/driver")
-    assert play(ENGINE).changed == ["Write down what a container needs for each GPU"]
+    assert play(ENGINE, ONE).changed == ["Write down what a container needs for each GPU"]
     assert "580.65.06" in SERVER.file("/run/cdi/nvidia.yaml").content_string
-    assert play(ENGINE).changed == []
+    assert play(ENGINE, ONE).changed == []
 
 
 def test_by_device_request():
