@@ -495,8 +495,8 @@ def ask_server(server: dict, token: str, timeout: float = 5.0) -> dict:
 
 
 def credentials(params: dict) -> set:
-    """What stands before the @ of the addresses in there, with it: nothing that is returned or logged may show it."""
-    found = re.findall(r"://([^/@\s:]*:[^/@\s]+@)|https?://([^/@\s:]{8,}@)", json.dumps(params, ensure_ascii=False))
+    """What stands before the last @ of the addresses in there, with it: nothing that is returned or logged may show it."""
+    found = re.findall(r"://([^/@\s:]*:[^/\s]+@)|https?://([^/@\s:]{8,}@)", json.dumps(params, ensure_ascii=False))
     return {text for match in found for text in match if text}
 
 

@@ -338,6 +338,7 @@ def test_written_since_the_server_started(tmp_path):
     ("params", "found"),
     [
         ({"packages": ["a @ https://reader:Vu7i@example.com/a.whl"]}, {"reader:Vu7i@"}),
+        ({"packages": ["a @ https://reader:p@ss@example.com/a.whl"]}, {"reader:p@ss@"}),
         ({"requirements": "--index-url http://a-long-token@example.com/\nb"}, {"a-long-token@"}),
         ({"kernels": [{"packages": ["x @ https://:key@example.com/x.whl"], "requirements": ""}]}, {":key@"}),
         ({"packages": ["a @ git+ssh://git@example.com/a", "b @ https://example.com/@c:d@"]}, set()),
