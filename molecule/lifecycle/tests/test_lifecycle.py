@@ -3,7 +3,7 @@
 import pathlib
 
 import pytest
-from helpers import HOST, Lab, converge, engine_state, files
+from helpers import HOST, Lab, converge, engine_state, files, play
 
 LAB = Lab("molecule-lifecycle")
 VOLUME = "molecule-lifecycle-data"
@@ -74,6 +74,12 @@ def test_state(before, state, kept):
 def test_removing_the_data_spares_the_work_directory(kept):
     bring_into("started")
     private = pathlib.Path(LAB.mounts["/etc/mlenv"])
+    other = f"{LAB.name}-by-hand"
+    HOST.check_output("docker create --name %s --volume %s:/data mlenv-test:minimal", other, VOLUME)
+    refused = play(lab_state="absent", lab_remove_data=True)
+    HOST.check_output("docker rm %s", other)
+    assert f"Volume {VOLUME} is also that of container {other}" in refused.failures[LAB.name]
+    assert (refused.changed, LAB.state) == ([], "running")
     assert converge(lab_state="absent", lab_remove_data=True).changed
     assert not LAB.exists
     assert HOST.run("docker volume inspect %s", VOLUME).rc == 1
