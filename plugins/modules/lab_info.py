@@ -300,7 +300,8 @@ image:
 container:
   description:
     - State, health, restarts, image, settings and mounts of the container.
-    - C(spec) is the digest of what was wanted when role P(mlenv.jupyter.lab#role) made it, C(managed) whether it did.
+    - C(spec) is the digest of what was wanted when role P(mlenv.jupyter.lab#role) made it, C(managed) whether it did. C(namesake) is the name of
+      another container whose ID begins like the name that was asked for, which engines would take for it.
   returned: always
   type: dict
   sample: {exists: true, state: running, running: true, health: healthy, restarts: 0, managed: true}
@@ -343,7 +344,10 @@ config_dir:
   description:
     - The same of the lab's private directory and of each file in it. No content, and of the token and of O(secret_config) no hash, but
       whether they are as wanted (C(matches)). C(links) are symbolic links in it or on the way to it, which are not followed.
-    - C(names) is all that is in it, C(strangers) what of it no lab needs, and C(ours) whether it was made for one.
+    - C(names) is all that is in it, C(strangers) what of it no lab needs, and C(ours) whether it was made for one. C(home_taken) is whether the
+      directory of that path with C(-home) behind it is another lab's.
+    - C(token) also has C(newline), whether it would be as wanted without the newline at its end, and C(jupyter_server_config.json) C(hash), whether
+      that of a password is in it.
     - C(server.pem) also has C(certificate), the PEM text of the certificate alone, and C(pair), whether the key in it is that of the certificate.
   returned: always
   type: dict
@@ -380,7 +384,9 @@ python:
   type: str
   sample: 3.11.2
 packages:
-  description: What is installed in the lab, and which of the wanted packages are not. The same for each of O(kernels).
+  description:
+    - What is installed in the lab, and which of the wanted packages are not. The same for each of O(kernels).
+    - Where packages are wanted, and the container does not run or is not of O(image), that image is asked instead.
   returned: always
   type: dict
   sample: {satisfied: false, missing: [seaborn], user_packages: {}, kernels: {legacy: {satisfied: true, missing: [], user_packages: {pandas: 1.5.3}}}}
