@@ -13,9 +13,7 @@ if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     sudo=$([ "$(id -u)" = 0 ] || echo sudo)
     $sudo apt-get -qq update && $sudo apt-get -qq install --no-install-recommends python3-venv
 fi
+"$python" -m venv "$directory"
 # Once `make tools` has brought uv, it does this in a fifth of pip's time. It knows nothing of pip's settings: what it cannot get, pip may.
 uv=${0%/*}/../.venv/bin/uv
-if ! { [ -x "$uv" ] && "$python" -m venv --without-pip "$directory" && "$uv" pip install --quiet --python "$directory/bin/python" "$@" 2>/dev/null; }; then
-    "$python" -m venv "$directory"
-    "$directory/bin/pip" install --quiet --disable-pip-version-check "$@"
-fi
+"$uv" pip install --quiet --python "$directory/bin/python" "$@" 2>/dev/null || "$directory/bin/pip" install --quiet --disable-pip-version-check "$@"
