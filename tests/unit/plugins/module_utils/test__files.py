@@ -51,6 +51,20 @@ def test_predicted_made_and_then_as_they_are(tmp_path):
     assert snapshot(tmp_path) == before
 
 
+def test_another_may_be_quicker_with_a_directory_above(tmp_path, monkeypatch):
+    """Several labs of one owner, made at the same time, share the directory of their private ones."""
+    make = os.mkdir
+
+    def late(path, *mode):
+        if os.path.basename(path) == "a":
+            make(path)
+        make(path, *mode)
+
+    monkeypatch.setattr(os, "mkdir", late)
+    assert "msg" not in bring(*several(tmp_path))
+    assert mode(tmp_path / "a") == "0700"
+
+
 def test_newlines_at_the_end_go_and_nothing_of_it_is_shown(tmp_path):
     token = {"path": tmp_path / "token", "mode": "0400", "chomp": True}
     token["path"].write_text("hush\r\n\n")

@@ -364,6 +364,13 @@ def test_one_difference(wanted, changed, differs):
     assert decided["busy"] == bool(differs)
 
 
+def test_a_number_that_the_engine_rounds_is_no_difference():
+    wanted = {"cpus": 16 / 3}
+    there = as_planned(wanted)
+    assert not plan(wanted, **{**there, "container": {**there["container"], "cpus": round(16 / 3, 5)}})["busy"]
+    assert plan(wanted, **{**there, "container": {**there["container"], "cpus": 5.34}})["differs"]["container"]
+
+
 def test_kernels_that_differ_are_named():
     kernels = [{"name": "old"}, {"name": "new"}]
     packages = {"kernels": {"old": {"satisfied": True}}}
