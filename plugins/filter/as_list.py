@@ -37,6 +37,8 @@ _value:
 def as_list(value) -> list:
     if isinstance(value, str):
         return [part.strip() for part in value.split(",") if part.strip()]
+    if value is None:  # as YAML has it where nothing is written behind the colon
+        return []
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 

@@ -69,20 +69,20 @@ def refusals(wanted: dict, look: dict) -> list:
     wanted = {**wanted, "cpus": float(wanted["cpus"])}  # ansible-core 2.18 makes a text of a number
     if wanted["state"] == "bare":
         found = [*about_name(wanted, look), *about_paths(look)]
-        return found or [*about_all_else(wanted, look), *about_texts(wanted)]
+        return found or [*about_all_but_image(wanted, look), *about_texts(wanted)]
     found = [*about_name(wanted, look), *about_engine(wanted, look), *about_container(wanted, look["container"])]
     if wanted["state"] != "stopped":
         wrong = list(about_paths(look))
         if wrong:
             return found + wrong
     if wanted["state"] in ("started", "restarted"):
-        found += [*about_all_else(wanted, look), *about_image(wanted, look), *_gpu_choice.refusals(wanted, look)]
+        found += [*about_all_but_image(wanted, look), *about_image(wanted, look), *_gpu_choice.refusals(wanted, look)]
     elif wanted["state"] == "absent":
         found += about_old_sources(wanted, look)
     return found
 
 
-def about_all_else(wanted: dict, look: dict):
+def about_all_but_image(wanted: dict, look: dict):
     """Values, files on the controller, and what is on the host: there may be neither engine nor image."""
     yield from about_values(wanted)
     yield from about_mounts(wanted, look)

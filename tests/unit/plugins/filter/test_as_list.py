@@ -17,6 +17,7 @@ from ansible_collections.mlenv.jupyter.plugins.filter.as_list import as_list
         ("/a:/a, /b:/b ,", ["/a:/a", "/b:/b"]),
         (["front, back"], ["front, back"]),
         ([], []),
+        (None, []),
         (7, [7]),
     ],
 )
