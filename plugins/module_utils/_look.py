@@ -641,7 +641,8 @@ class Look:
             return None
         found = find_path(self.params["config_dir"], home, follow=False)
         found["names"] = list_names(found["path"])
-        found["home_taken"] = "token" in list_names(found["path"] + "-home")
+        # A home may have a token in it, too, but nobody has a server's configuration beside it.
+        found["home_taken"] = {"token", SERVER_CONFIG[0]} <= set(list_names(found["path"] + "-home"))
         found["strangers"] = [name for name in found["names"] if name not in (*PRIVATE_FILES, WHEELS)]
         paths = {name: os.path.join(found["path"], name) for name in PRIVATE_FILES}
         found["files"] = files = {name: find_file(path) for name, path in paths.items()}

@@ -306,6 +306,15 @@ def test_whether_a_hash_is_there(tmp_path, content, found):
     assert look(tmp_path)["files"]["jupyter_server_config.json"]["hash"] == found
 
 
+def test_whose_the_place_of_a_home_is(tmp_path):
+    home = tmp_path / "lab-home"
+    home.mkdir()
+    (home / "token").write_text("of some service, in somebody's home")
+    assert not look(tmp_path / "lab")["home_taken"]
+    (home / "jupyter_server_config.json").write_text("{}")
+    assert look(tmp_path / "lab")["home_taken"]
+
+
 def test_links_in_a_private_directory_are_not_followed(tmp_path):
     secret, private = tmp_path / "shadow", tmp_path / "private"
     secret.write_text("x" * 43)
