@@ -8,8 +8,8 @@ VENV := $(CURDIR)/.venv
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_HOME := $(CURDIR)/.ansible
 export PATH := $(VENV)/bin:$(PATH)
-# Some images of containers set it: every start of a Python would compile all that it imports.
-unexport PYTHONDONTWRITEBYTECODE
+# Some images of containers set them: every start of a Python would compile all that it imports, and read what it is sent byte by byte.
+unexport PYTHONDONTWRITEBYTECODE PYTHONUNBUFFERED
 ifneq ($(words $(CURDIR)),1)
 $(error Make takes the spaces in "$(CURDIR)" for the end of a path: move this checkout to a path without any)
 endif

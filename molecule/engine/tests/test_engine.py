@@ -110,7 +110,8 @@ def test_engine_that_was_stopped_is_started():
 
 
 def test_restart_that_was_cut_off_is_made_up_for():
-    """The settings are in the file, and the engine does not have them yet."""
+    """The settings are in the file, and the engine does not have them yet. It was started as often in a minute as systemd does that."""
+    host("molecule-engine-systemd").check_output("systemctl reset-failed docker && for time in 1 2 3; do systemctl restart docker; done")
     before = since()
     for name in DEBIANS:
         host(name).check_output("touch /run/mlenv-docker-restart")
