@@ -767,7 +767,9 @@ class Look:
                 time.sleep(0.25)  # the engine's client takes more than that, and of the processor that the server starts on
                 continue
             looked = now
-            again = self.engine.inspect(container.name)
+            # One that has answered since it was asked for is still there.
+            settled = answers == [200, 200] and not self.params["wait"]
+            again = container if settled else self.engine.inspect(container.name)
             steady = again is not None and again.state == "running" and again.started_at == container.started_at
             facts["status"], facts["open"] = answers[-1], stranger == 200
             facts["ready"] = steady and stranger in (401, 403)

@@ -15,7 +15,7 @@ def image_id(reference):
 
 @pytest.mark.parametrize("tag", ["one", "two"])
 def test_image_is_there(tag):
-    assert image_id(f"archive.example.com/jupyter:{tag}") == image_id("mlenv-test:minimal")
+    assert image_id(f"archive.example.com/jupyter:{tag}") == image_id("mlenv-test:light")
 
 
 def test_the_archive_s_copy_is_gone():
