@@ -143,13 +143,17 @@ def play(playbook: str | pathlib.Path | None = None, *options: str, **variables)
 
 @functools.cache
 def ansible_cli():
-    """The command ansible-playbook, with what each run would read anew: where plugins are, some of them, and what ours import."""
+    """The command ansible-playbook, with what each run, and each task of it, would read anew: plugins, and what ours import."""
     from ansible.cli import playbook
     from ansible.plugins import loader
 
     loader.init_plugin_loader()
-    for kind in (loader.inventory_loader, loader.connection_loader, loader.shell_loader, loader.become_loader):
-        list(kind.all(class_only=True))
+    for kind in ("action", "become", "callback", "connection", "inventory", "lookup", "shell", "strategy"):
+        list(getattr(loader, f"{kind}_loader").all(class_only=True))
+    for plugins in (loader.filter_loader, loader.test_loader):
+        list(plugins.all())
+    for ours in (SHARED.parent.parent / "plugins/filter").glob("*.py"):
+        loader.filter_loader.get(f"mlenv.jupyter.{ours.stem}")
     importlib.import_module("ansible_collections.mlenv.jupyter.plugins.action.lab_info")
     return playbook
 
