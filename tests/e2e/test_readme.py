@@ -69,7 +69,7 @@ def test_readme_has_commands():
 
 
 def test_make_lab_ends_with_a_page_that_opens(page):
-    with urllib.request.urlopen(page) as answer:
+    with urllib.request.urlopen(page, timeout=60) as answer:
         assert answer.status == 200
         assert b"JupyterLab" in answer.read()
 

@@ -44,11 +44,11 @@ def container(lab):
 
 
 def answers(lab, token=None):
-    """What the lab says to who comes with its token, or with another."""
+    """What the lab says to who comes with its token, or with another. A port that Podman is just opening takes a call, and leaves it lying."""
     name, home, port = {NEW: ("jupyter-ds", "/home/admin", 28888), OLD: ("jupyter-ds", "/home/admin", 28888), ROOTLESS: ("rootless", "/home/admin", 28889)}[lab]
     there = server(NEW if lab == ROOTLESS else lab)
     token = token or there.check_output("cat %s/.config/mlenv/%s/token", home, name)
-    return there.run("curl -s -o /dev/null -w '%%{http_code}' -H %s http://127.0.0.1:%s/api/status", f"Authorization: token {token}", str(port)).stdout
+    return there.run("curl -s -m 10 -o /dev/null -w '%%{http_code}' -H %s http://127.0.0.1:%s/api/status", f"Authorization: token {token}", str(port)).stdout
 
 
 def test_check_mode_runs_to_the_end_on_a_bare_server():
