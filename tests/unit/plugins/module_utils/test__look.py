@@ -408,18 +408,21 @@ class Server(http.server.BaseHTTPRequestHandler):
 
 
 @pytest.mark.parametrize(("is_open", "sentence"), [(False, ""), (True, "opens without its token")])
-def test_a_server_that_lets_everybody_in_is_not_ready(is_open, sentence, monkeypatch):
+@pytest.mark.parametrize(("wait", "asked"), [(30, ["lab"]), (0, [])])
+def test_a_server_that_lets_everybody_in_is_not_ready(is_open, sentence, wait, asked, monkeypatch):
+    """Who waits asks the engine once more, since a server may answer once before it dies."""
+    names = []
     with http.server.HTTPServer(("127.0.0.1", 0), Server) as server:
         server.open = is_open
         threading.Thread(target=server.serve_forever, daemon=True).start()
         lab = container(labels={"mlenv.jupyter.base-url": "/base/"}, bindings=binding(str(server.server_port)), RestartCount=0)
-        asking = _look.Look(None, {"wait": 30, "name": "lab"})
-        asking.engine = type("Engine", (), {"inspect": lambda self, name: lab})()
+        asking = _look.Look(None, {"wait": wait, "name": "lab"})
+        asking.engine = type("Engine", (), {"inspect": lambda self, name: names.append(name) or lab})()
         monkeypatch.setattr(asking, "_token", lambda _container: "right")
         facts = {"engine": {"available": True}, "gpus": {"lost": ""}}
         asking._ask_server(facts, lab)
         server.shutdown()
-    assert (facts["ready"], facts["open"]) == (not is_open, is_open)
+    assert (facts["ready"], facts["open"], names) == (not is_open, is_open, asked)
     assert sentence in _look.why_not_ready(asking.params, facts)
 
 
