@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible_collections.mlenv.jupyter.plugins.module_utils._look import ARGUMENTS, credentials, look_at
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils._clock import clock_warnings, skew_between
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._here import is_here, run_here
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._misspelt import misspelt
 
@@ -33,7 +35,7 @@ class ActionModule(ActionBase):
     _requires_connection = True
 
     def run(self, tmp=None, task_vars=None):
-        result = super().run(tmp, task_vars)
+        result, began = super().run(tmp, task_vars), time.time()
         if self._is_here(task_vars or {}):
             _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS)
             result.update(remove_values(look_at(params, run_here()), credentials(params)))
@@ -43,6 +45,9 @@ class ActionModule(ActionBase):
         # What every role of ours does first, so that who misspelt a variable is told before anything is done without it.
         role = self._task._role
         warnings = misspelt(role.get_name(), role.get_default_vars(), task_vars) if role else []
+        if "clock" in result:
+            result["clock_skew"] = skew_between(result["clock"], began, time.time())
+            warnings += clock_warnings((task_vars or {}).get("inventory_hostname", "this host"), result["clock_skew"])
         if warnings:
             result["warnings"] = [*result.get("warnings", []), *warnings]
         return result

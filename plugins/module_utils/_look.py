@@ -510,6 +510,7 @@ def look_at(params: dict, run_command) -> dict:
     except EngineError as trouble:
         return {"msg": str(trouble)}
     facts["changed"] = False
+    facts["clock"] = time.time()
     facts["requests"] = find_spec("requests") is not None
     facts["sources"] = look_at_sources(params, run_command, look.bridges if facts["engine"]["available"] else list)
     if params["wait"] and not facts["ready"]:

@@ -414,6 +414,16 @@ hung:
   returned: always
   type: bool
   version_added: 0.2.0
+clock:
+  description: The host's time at the end of the look, in seconds since 1970.
+  returned: when the host could be looked at
+  type: float
+  version_added: 0.2.0
+clock_skew:
+  description: By how many seconds the host's clock is ahead of the controller's, negative if it is behind. A warning tells of more than a minute.
+  returned: when the host could be looked at
+  type: float
+  version_added: 0.2.0
 url:
   description: Address of the page, without the token.
   returned: always

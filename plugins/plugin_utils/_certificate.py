@@ -17,6 +17,7 @@ import ssl
 import stat
 import warnings
 
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils._clock import in_words
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._refusals import is_address
 
 try:
@@ -26,6 +27,9 @@ try:
 except ImportError:  # who only reads our documentation needs none
     x509 = None
 
+DAY = datetime.timedelta(days=1)
+# What we make is valid from so many days before, so that clocks need not agree to the second. roles/lab writes it, too.
+DAYS_BEFORE = 1
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 # What the controller itself trusts, by distribution.
 BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem")
@@ -90,8 +94,21 @@ def spelled(name: str) -> str:
     return str(ipaddress.ip_address(name)) if is_address(name) else name.lower()
 
 
-def days_left(certificate: x509.Certificate) -> float:
-    return (certificate.not_valid_after_utc - datetime.datetime.now(datetime.timezone.utc)) / datetime.timedelta(days=1)
+def days_left(certificate: x509.Certificate, skew: float = 0) -> float:
+    """Return for how many days it is still valid, by the clock that is ahead: the controller's, or the host's.
+
+    skew: seconds by which the host's clock is ahead of the controller's, negative if it is behind.
+    """
+    return (certificate.not_valid_after_utc - now(max(skew, 0))) / DAY
+
+
+def days_to_come(certificate: x509.Certificate, skew: float = 0) -> float:
+    """Return in how many days it becomes valid, by the clock that is behind. Zero or less if it is valid already."""
+    return (certificate.not_valid_before_utc - now(min(skew, 0))) / DAY
+
+
+def now(skew: float) -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=skew)
 
 
 def issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
@@ -138,10 +155,11 @@ def subject(name: x509.Name) -> str:
 # -- What was made by us ------------------------------------------------------------------------------------------
 
 
-def why_anew(text: str, names: list[str], renew_days: int, authority: str = "") -> str:
+def why_anew(text: str, names: list[str], renew_days: int, authority: str = "", skew: float = 0) -> str:
     """Why a lab needs another certificate than the one in ``text``, in a clause; "" if that one does.
 
     authority: PEM text of the CA that must have signed it; without one, it must have signed itself.
+    skew: seconds by which the host's clock is ahead of the controller's.
     """
     try:
         leaf = certificates_in(text)[0]
@@ -150,12 +168,24 @@ def why_anew(text: str, names: list[str], renew_days: int, authority: str = "") 
         return "there is none"
     if names_of(leaf) != {spelled(name) for name in names}:
         return "its names changed"
-    if days_left(leaf) < renew_days:
-        return f"it has {days_left(leaf):.0f} days left"
+    if days_left(leaf, skew) < renew_days:
+        return f"it has {days_left(leaf, skew):.0f} days left"
+    if days_to_come(leaf, skew) > 0:
+        return f"it is not valid before {leaf.not_valid_before_utc:%Y-%m-%d}"
     return "" if issued(issuers[0], leaf) else "somebody else signed it"
 
 
-def authority_refusals(folder: str, passphrase: str):
+def clock_refusals(days: int, renew_days: int, skew: float):
+    """Why no certificate that the controller makes now could be valid by the host's clock as well."""
+    apart = skew / DAY.total_seconds()
+    if apart < -DAYS_BEFORE or apart > days - renew_days:
+        yield (
+            f"lab_tls makes certificates by the controller's clock, and that of this host is {in_words(skew)}, so none would be valid on both: "
+            "set the clock that is wrong (timedatectl set-ntp true)."
+        )
+
+
+def authority_refusals(folder: str, passphrase: str, skew: float = 0):
     """Why the CA in that directory of the controller cannot sign. None there is no reason: then it will be made."""
     key_path, certificate_path = os.path.join(folder, "ca.key"), os.path.join(folder, "ca.crt")
     there = [os.path.exists(os.path.expanduser(path)) for path in (key_path, certificate_path)]
@@ -179,14 +209,18 @@ def authority_refusals(folder: str, passphrase: str):
         yield f"{key_path} is open to others than its owner, and all labs are trusted by it: chmod 600 it, and make a new CA if somebody may have read it."
     if not same_key(certificate, key):
         yield f"{certificate_path} and {key_path} are no pair: put back the key that belongs to it, or move both away and a new CA is made."
-    elif days_left(certificate) < 0:
-        yield f"{certificate_path} expired on {certificate.not_valid_after_utc:%Y-%m-%d}: move it away, and the CA gets a new one for the same key."
+        return
+    remedy = "move it away, and the CA gets a new one for the same key"
+    if days_left(certificate, skew) < 0:
+        yield f"{certificate_path} expired on {certificate.not_valid_after_utc:%Y-%m-%d}: {remedy}."
+    elif days_to_come(certificate, skew) > 0:
+        yield f"{certificate_path} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d}: {remedy}, or set the clock that is wrong."
 
 
 # -- What was given -----------------------------------------------------------------------------------------------
 
 
-def files_refusals(certificate_text: str, key_text: str, names: list[str], given_names: bool, trusted: str):
+def files_refusals(certificate_text: str, key_text: str, names: list[str], given_names: bool, trusted: str, skew: float = 0):
     """Why the pair in lab_tls_certificate and lab_tls_key cannot be used.
 
     names: those by which people will come. given_names: whether they were given, and all must be covered, or guessed,
@@ -207,10 +241,10 @@ def files_refusals(certificate_text: str, key_text: str, names: list[str], given
             "lab_tls_key does not belong to the first certificate in lab_tls_certificate: "
             "name the key that it was made with, and put the lab's own certificate first."
         )
-    if days_left(leaf) < 0:
+    if days_left(leaf, skew) < 0:
         yield f"lab_tls_certificate expired on {leaf.not_valid_after_utc:%Y-%m-%d}: name one that is valid."
-    elif leaf.not_valid_before_utc > datetime.datetime.now(datetime.timezone.utc):
-        yield f"lab_tls_certificate is not valid before {leaf.not_valid_before_utc:%Y-%m-%d}: name one that is, or set the controller's clock."
+    elif days_to_come(leaf, skew) > 0:
+        yield f"lab_tls_certificate is not valid before {leaf.not_valid_before_utc:%Y-%m-%d}: name one that is, or set the clock of the controller or the host."
     if not is_for_servers(leaf):
         yield "lab_tls_certificate is not for servers (its extended key usage lacks serverAuth): name one that is."
     why = why_not_loaded(key_text + "\n" + certificate_text) if same_key(leaf, key) else ""
@@ -223,10 +257,10 @@ def files_refusals(certificate_text: str, key_text: str, names: list[str], given
             f"lab_tls_certificate is for {', '.join(sorted(covered)) or 'no name at all'}, and people will come to {', '.join(missing)}: "
             "name a certificate with that as a subject alternative name, or set lab_tls_names to what people type."
         )
-    yield from chain_refusals(chain, trusted)
+    yield from chain_refusals(chain, trusted, skew)
 
 
-def chain_refusals(chain: list[x509.Certificate], trusted: str):
+def chain_refusals(chain: list[x509.Certificate], trusted: str, skew: float = 0):
     """A chain must lead to one that signed itself, or to an authority that the controller or the caller trusts."""
     last, rest = chain[0], chain[1:]
     while not issued(last, last):
@@ -237,13 +271,16 @@ def chain_refusals(chain: list[x509.Certificate], trusted: str):
         if not is_authority(above):
             yield f"{who}, and that may sign no others (CA:FALSE): append those of the authority that did."
             return
-        if days_left(above) < 0:
+        if days_left(above, skew) < 0:
             yield f"{who}, and that expired on {above.not_valid_after_utc:%Y-%m-%d}: append one that is valid."
+            return
+        if days_to_come(above, skew) > 0:
+            yield f"{who}, and that is not valid before {above.not_valid_before_utc:%Y-%m-%d}: append one that is valid."
             return
         last, rest = above, [one for one in rest if one is not above]
     else:
         return
-    if not any(issued(authority, last) and days_left(authority) >= 0 for authority in authorities(trusted)):
+    if not any(issued(authority, last) and days_left(authority, skew) >= 0 and days_to_come(authority, skew) <= 0 for authority in authorities(trusted)):
         yield (
             f"lab_tls_certificate ends with a certificate of {subject(last.issuer)}, whom the controller does not know, or not any more: "
             "append the certificates between it and its root, or name the root in lab_ca_certificates."

@@ -75,6 +75,7 @@ class Wanted:
         self.private = (look["config_dir"] or {}).get("path", "")
         self.files = (look["config_dir"] or {}).get("files", {})
         self.tls = wanted["tls"]["mode"]
+        self.clock_skew = look.get("clock_skew", 0.0)
         self.exposed = not is_loopback(wanted["bind_address"])
         self.gpu = self._gpus()
         self.shm_size = wanted["shm_size"] or f"{max(1, 8 * len(self.gpu['devices']))}g"  # workers of data loaders hand their batches over in memory
@@ -87,7 +88,7 @@ class Wanted:
 
     def completed(self) -> dict:
         """What is wanted, with what follows from it, for those who refuse."""
-        tls = {**self.wanted["tls"], "names": self.names_outside()}
+        tls = {**self.wanted["tls"], "names": self.names_outside(), "clock_skew": self.clock_skew}
         return {**self.wanted, "tls": tls, "tunnel": self.tunnel(), "shm_size": self.shm_size, "brings_home": self.brings_home}
 
     # -- By which names people come ---------------------------------------------------------------------------------
@@ -317,7 +318,7 @@ class Wanted:
             return True
         from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _certificate  # takes longer than a whole run without TLS may
 
-        return _certificate.why_anew(there["certificate"], self.names(), int(wanted["renew_days"]), wanted["authority"]) != ""
+        return _certificate.why_anew(there["certificate"], self.names(), int(wanted["renew_days"]), wanted["authority"], self.clock_skew) != ""
 
     def token_differs(self) -> bool:
         token = self.files["token"]

@@ -316,8 +316,10 @@ def about_exposure(wanted: dict):
             f"lab_tls_days is {tls['days']}, and lab_tls_renew_days {tls['renew_days']}, so each run would make a new certificate: "
             "have it renewed later than on its first day."
         )
+    elif tls["mode"] in ("self_signed", "ca"):
+        yield from _certificate.clock_refusals(int(tls["days"]), int(tls["renew_days"]), tls["clock_skew"])
     if tls["mode"] == "ca":
-        yield from _certificate.authority_refusals(tls["dir"], tls["ca_passphrase"])
+        yield from _certificate.authority_refusals(tls["dir"], tls["ca_passphrase"], tls["clock_skew"])
     if tls["mode"] == "files":
         missing = [variable for variable in ("certificate", "key") if not tls[variable + "_file"]]
         for variable in missing:
@@ -326,7 +328,8 @@ def about_exposure(wanted: dict):
                 "name an existing PEM file, from where Ansible was started, the inventory or the playbook."
             )
         if not missing:
-            yield from _certificate.files_refusals(tls["certificate_text"], tls["key_text"], tls["names"], tls["names_given"], wanted["ca_certificates"])
+            texts = (tls["certificate_text"], tls["key_text"], tls["names"], tls["names_given"], wanted["ca_certificates"])
+            yield from _certificate.files_refusals(*texts, tls["clock_skew"])
 
 
 def about_sources(wanted: dict, look: dict):

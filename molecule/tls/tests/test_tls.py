@@ -1,5 +1,6 @@
 """Who trusts the CA is content, work is possible, nothing is said in clear, and certificates change under a running lab."""
 
+import datetime
 import http.client
 import json
 import pathlib
@@ -12,11 +13,15 @@ import urllib.parse
 import urllib.request
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from helpers import HOST, STATE, Lab, converge, play, wait_until
 
 LAB, SELF, FILES = Lab("molecule-tls"), Lab("molecule-tls-self"), Lab("molecule-tls-files")
 CA = STATE / "ca/ca.crt"
 ROOT = STATE / "files/root.pem"
+YEAR = datetime.timedelta(days=365)
 PORTS = {LAB.name: 28817, SELF.name: 28818, FILES.name: 28819}
 ADDRESS = LAB.inspect["HostConfig"]["PortBindings"]["8888/tcp"][0]["HostIp"]
 # Compute in a kernel as the page would, over a websocket, from a client that trusts nothing but this one certificate.
@@ -143,6 +148,18 @@ def test_certificate_deleted():
     pathlib.Path(SELF.mounts["/etc/mlenv"], "server.pem").unlink()
     assert converge("--limit", SELF.name).changed == ["Give the lab its key and certificate"]
     assert SELF.opens()
+    assert converge("--limit", SELF.name).changed == []
+
+
+def test_certificate_of_a_controller_that_was_ahead():
+    """Made three years in the future: nobody is content with it now, so the next run makes another one."""
+    pem = pathlib.Path(SELF.mounts["/etc/mlenv"], "server.pem")
+    key = load_pem_private_key(pem.read_bytes(), None)
+    made = x509.load_pem_x509_certificate(pem.read_bytes())
+    ahead = x509.CertificateBuilder(made.issuer, made.subject, key.public_key(), made.serial_number, extensions=list(made.extensions))
+    ahead = ahead.not_valid_before(made.not_valid_before_utc + 3 * YEAR).not_valid_after(made.not_valid_after_utc + 3 * YEAR).sign(key, hashes.SHA256())
+    pem.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + ahead.public_bytes(Encoding.PEM))
+    assert converge("--limit", SELF.name).changed == ["Give the lab its key and certificate"]
     assert converge("--limit", SELF.name).changed == []
 
 

@@ -13,7 +13,10 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
 
 refusals = FilterModule().filters()["lab_refusals"]
 
-NO_TLS = {"mode": "none", "gen_cert": False, "names": [], "names_given": False, "days": 365, "renew_days": 30, "dir": "/no/such/directory", "ca_passphrase": ""}
+NO_TLS = {
+    **{"mode": "none", "gen_cert": False, "names": [], "names_given": False, "days": 365, "renew_days": 30, "dir": "/no/such/directory", "ca_passphrase": ""},
+    "clock_skew": 0,
+}
 WANTED = {
     "state": "started",
     "check_mode": False,
@@ -99,6 +102,8 @@ def test_nothing_to_refuse():
         {"bind_address": "::1"},
         {"bind_address": "0.0.0.0", "insecure": True},
         {"bind_address": "127.3.2.1"},
+        {"tls": {**NO_TLS, "mode": "self_signed", "clock_skew": -80000}},
+        {"tls": {**NO_TLS, "mode": "ca", "clock_skew": 300 * 86400}},
         {"tls": {**NO_TLS, "mode": "ca", "names": ["gpu1.example.com", "192.0.2.7", "2001:db8::1", "*.example.com"]}},
         OUTSIDE,
         {**OUTSIDE, "allowed_sources": ["192.0.2.7", "10.0.0.0/8", "10.1.0.0/255.255.0.0", "2001:db8::/32"]},
@@ -156,6 +161,8 @@ def test_what_works_is_not_refused(wanted):
         ({"tls": {**NO_TLS, "mode": "ca", "names": ["https://gpu1"]}}, "lab_tls_names has https://gpu1, which is neither a host name nor an address"),
         ({"tls": {**NO_TLS, "mode": "self_signed", "gen_cert": True}}, "lab_env sets GEN_CERT, and lab_tls is self_signed"),
         ({"tls": {**NO_TLS, "mode": "self_signed", "days": "30"}}, "lab_tls_days is 30, and lab_tls_renew_days 30, so each run"),
+        ({"tls": {**NO_TLS, "mode": "self_signed", "clock_skew": -90000}}, "that of this host is about 25 hours behind, so none would be valid on both"),
+        ({"tls": {**NO_TLS, "mode": "ca", "clock_skew": 340 * 86400}}, "that of this host is about 340 days ahead, so none would be valid on both"),
         ({"tls": {**NO_TLS, **FILES, "key_file": "/k.pem"}}, "lab_tls is files, and lab_tls_certificate (c.pem) is not on the controller"),
         ({"tls": {**NO_TLS, **FILES, "certificate_file": "/c.pem"}}, "lab_tls is files, and lab_tls_key (empty) is not on the controller"),
         ({"allowed_sources": []}, "lab_allowed_sources is empty, so nobody could connect: name the networks that may"),

@@ -88,6 +88,35 @@ def test_why_anew(text, names, authority, why):
 
 
 @pytest.mark.parametrize(
+    ("since", "days", "skew", "why"),
+    [
+        (-1, 100, -3600, ""),  # clocks that differ by an hour
+        (-1, 100, 3600, ""),
+        (1095, 1460, 0, "it is not valid before "),  # made while the controller was three years ahead
+        (-1, 100, -2 * 86400, "it is not valid before "),  # for a host that is behind
+        (-1, 100, 80 * 86400, "it has 20 days left"),
+    ],
+)
+def test_validity_is_looked_at_from_both_ends(since, days, skew, why):
+    said = _certificate.why_anew(Signed("lab", NAMES, since=since, days=days).pem, NAMES, 30, skew=skew)
+    assert said.startswith(why) and bool(said) == bool(why)
+
+
+@pytest.mark.parametrize(
+    ("chain", "skew", "sentence"),
+    [
+        (LEAF.pem + BETWEEN.pem + ROOT.pem, -2 * 86400, "lab_tls_certificate is not valid before "),
+        (LEAF.pem + BETWEEN.pem + ROOT.pem, 101 * 86400, "lab_tls_certificate expired on "),
+        (LEAF.pem + Signed("between", issuer=ROOT, ca=True, since=3, key=BETWEEN.key).pem + ROOT.pem, 0, "and that is not valid before "),
+        (LEAF.pem + BETWEEN.pem + Signed("root", ca=True, since=3, key=ROOT.key).pem, 0, "and that is not valid before "),
+    ],
+)
+def test_files_by_both_clocks(chain, skew, sentence):
+    said, *_more = _certificate.files_refusals(chain, LEAF.key_pem(), ["gpu1.example.com"], True, "", skew)
+    assert sentence in said
+
+
+@pytest.mark.parametrize(
     ("covered", "name", "yes"),
     [
         ({"*.example.com"}, "gpu1.example.com", True),
@@ -171,6 +200,7 @@ def test_files_that_do_not(asked, sentence):
         (ROOT.key_pem(), "rubbish", "", "ca.crt has no certificate in it"),
         (BETWEEN.key_pem(), ROOT.pem, "", "are no pair"),
         (ROOT.key_pem(), Signed("root", days=-1, key=ROOT.key).pem, "", "ca.crt expired on "),
+        (ROOT.key_pem(), Signed("root", since=2, key=ROOT.key).pem, "", "ca.crt is not valid before "),
     ],
 )
 def test_authority(tmp_path, key, certificate, passphrase, sentence):
