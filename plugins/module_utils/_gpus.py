@@ -15,7 +15,10 @@ import os
 import re
 import shutil
 
-NONE = {"driver": "", "devices": [], "trouble": "", "card": False, "toolkit": "", "ways": [], "cdi": [], "cdi_path": "", "cdi_stale": False, "holders": []}
+NONE = {
+    **{"driver": "", "devices": [], "trouble": "", "warning": "", "card": False},
+    **{"toolkit": "", "ways": [], "cdi": [], "cdi_path": "", "cdi_stale": False, "holders": []},
+}
 # Of a container, too.
 UNSEEN = {"seen": [], "lost": "", "framework": {}}
 
@@ -25,6 +28,9 @@ CDI_KIND = "nvidia.com/gpu"
 ALL = "all"
 CDI_DIRS = ("/etc/cdi", "/var/run/cdi")
 VERSION = re.compile(r"\b[0-9]{3,}\.[0-9]+(?:\.[0-9]+)?\b")
+# Of a GPU that works. One that is lost has words in its place, such as [Unknown Error], [GPU is lost], N/A or ERR!.
+UUID = r"(?:[A-Z]{3}-)*[0-9a-f]{4,}-[0-9a-f-]{4,}(?:/\d+/\d+)?"
+UNTOLD = re.compile(r"ERR!|\[(?!N/A\]|Not Supported\]).*\]", re.IGNORECASE)
 
 # What the lab's framework says of its GPUs: "name|version|CUDA it was built for|how many it sees". Read by python3 in the lab.
 FRAMEWORK = """
@@ -45,18 +51,28 @@ ASK_FRAMEWORK = ("bash", "-c", 'command -v conda >/dev/null && eval "$(conda she
 
 
 def read_query(text: str) -> tuple:
-    """``nvidia-smi --query-gpu`` of FIELDS -> driver's version, devices, and whether any of them is divided."""
-    rows = [dict(zip(FIELDS, line.split(", "))) for line in text.strip().splitlines() if line.count(", ") == len(FIELDS) - 1]
+    """``nvidia-smi --query-gpu`` of FIELDS -> driver's version, devices, whether any of them is divided, and the other lines.
+
+    A GPU that does not work has words where its UUID or its name would be; all that is no row of a GPU that works is among the other lines.
+    """
+    rows, others = [], []
+    for line in filter(None, map(str.strip, text.splitlines())):
+        row = dict(zip(FIELDS, re.split(r",\s*", line)))
+        works = line.count(",") == len(FIELDS) - 1 and re.fullmatch(UUID, row["uuid"]) and not UNTOLD.search(row["index"] + row["name"])
+        (rows if works else others).append(row if works else line)
     devices = [{"index": row["index"], "uuid": row["uuid"], "name": row["name"], "compute": row["compute_cap"]} for row in rows]
-    return (rows[0]["driver_version"] if rows else ""), devices, any(row["mig.mode.current"] == "Enabled" for row in rows)
+    versions = (row["driver_version"] for row in rows if VERSION.fullmatch(row["driver_version"]))
+    return next(versions, ""), devices, any(row["mig.mode.current"] == "Enabled" for row in rows), others
 
 
 def read_list(text: str) -> list:
     """``nvidia-smi -L`` -> devices; a divided GPU as its parts, with an index of the kind 0:1."""
     devices, whole = [], None
     for line in text.splitlines():
-        gpu = re.match(r"GPU (\d+): (.*) \(UUID: (\S+)\)", line)
-        part = re.match(r"\s+MIG (\S+)\s+Device\s+(\d+): \(UUID: (\S+)\)", line)
+        gpu = re.match(rf"GPU (\d+): (.*) \(UUID: ({UUID})\)", line)
+        part = re.match(rf"\s+MIG (\S+)\s+Device\s+(\d+): \(UUID: ({UUID})\)", line)
+        # What follows a GPU that does not work are not parts of the one before it.
+        whole = None if line.startswith("GPU ") else whole
         if gpu:
             whole = {"index": gpu[1], "uuid": gpu[3], "name": gpu[2], "compute": ""}
             devices.append(whole)
@@ -160,7 +176,8 @@ def look_at_host(run_command, engine: dict) -> dict:
 
 
 def _ask(run_command, program: str | None, loaded: str) -> dict:
-    """The driver's version, the devices, or why the driver cannot tell."""
+    """The driver's version, the devices, what it warns of, or why it cannot tell. What it says counts, and not the code with which it ends:
+    that is 14 where a GPU works and has an infoROM that does not, and another one where one of several GPUs does not work."""
     if not program:
         return {"trouble": "nvidia-smi, which comes with it, is not installed"}
 
@@ -169,19 +186,30 @@ def _ask(run_command, program: str | None, loaded: str) -> dict:
         return run_command(["timeout", "60", program, *options], binary_data=True, handle_exceptions=False)
 
     rc, out, err = run("--query-gpu=" + ",".join(FIELDS), "--format=csv,noheader")
-    driver, devices, divided = read_query(out)
+    driver, devices, divided, others = read_query(out)
     old = "not a valid field" in out + err  # a driver of before 510 knows no compute_cap
     if old:
         rc, out, err = run("--query-gpu=driver_version", "--format=csv,noheader")
-        driver = out.strip().splitlines()[0] if rc == 0 and out.strip() else ""
-    if rc == 0 and (old or divided):
+        driver = next(filter(VERSION.fullmatch, map(str.strip, out.splitlines())), "")
+        others = []
+    if rc != 124 and (old or divided):
         rc, out, err = run("-L")
-        devices = [{**device, **_known(devices, device)} for device in read_list(out)]
-    if rc == 124:
-        return {"driver": loaded, "trouble": "it did not answer within a minute"}
-    if rc != 0 or not devices:
-        return {"driver": driver or loaded, "trouble": said(out + "\n" + err)}
-    return {"driver": driver or loaded, "devices": devices}
+        listed = [{**device, **_known(devices, device)} for device in read_list(out)]
+        # A divided GPU that is not listed is none: nothing runs on the whole of it.
+        others += [line for line in out.splitlines() if not re.search(rf"\(UUID: {UUID}\)", line)]
+        devices = listed
+    driver = driver or loaded
+    if not devices:
+        return {"driver": driver, "trouble": "it did not answer within a minute" if rc == 124 else said("\n".join([*others, out, err]))}
+    return {"driver": driver, "devices": devices, "warning": _warning(rc, [*others, *err.splitlines()])}
+
+
+def _warning(rc: int, lines: list) -> str:
+    """What nvidia-smi said besides the GPUs that work, in one line, "" if it was content."""
+    words = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not words and rc:
+        words = ["it did not answer within a minute"] if rc == 124 else [f"it ended with code {rc}"]
+    return "; ".join(words)
 
 
 def _known(wholes: list, device: dict) -> dict:

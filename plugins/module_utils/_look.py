@@ -101,6 +101,15 @@ CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundl
 # -- What an engine says, under the names that we use -------------------------------------------------------------
 
 
+def read_info(text: str) -> dict:
+    """What ``info`` printed, whatever stands before and behind it; {} if that is no answer."""
+    try:
+        info, _end = json.JSONDecoder().raw_decode(text[max(text.find("{"), 0) :])
+    except ValueError:
+        return {}
+    return info if isinstance(info, dict) else {}
+
+
 def read_engine(info: dict) -> dict:
     """``info`` of either client -> what the role must know of the engine."""
     if "host" in info:
@@ -555,6 +564,7 @@ class Look:
         self.engine = engine
         self.params = params
         self.kind = ""  # of the engine: docker or podman
+        self.warnings: list = []
 
     def gather(self) -> dict:
         facts = {"owner": find_owner(self.params["owner"]), "euid": os.geteuid(), "engine": self._engine()}
@@ -574,12 +584,16 @@ class Look:
         facts["gpus"] = {**_gpus.NONE, **_gpus.UNSEEN}
         if self.params["gpus"] and (self.params["docker_host"] or "unix:").startswith("unix:"):  # else the engine is on another host
             facts["gpus"].update(_gpus.look_at_host(self.engine.run_command, facts["engine"]))
+            if facts["gpus"]["warning"]:
+                self.warnings.append(f"nvidia-smi on this host tells of GPUs that work, and says as well: {facts['gpus']['warning']}")
         facts.update(ready=False, open=False, status=0, url="", port_holder="", python="", packages={}, lost_mounts=[], unread=[])
         facts.update(restarted=0, hung=False)
         if facts["engine"]["available"]:
             self._ask_engine(facts)
         if facts["config_dir"]:
             facts["config_dir"]["ours"] = "token" in facts["config_dir"]["names"] or self._mounts(facts)
+        if self.warnings:
+            facts["warnings"] = self.warnings
         return facts
 
     def _engine(self) -> dict:
@@ -589,12 +603,14 @@ class Look:
             result = self.engine.run("info", "--format", "{{json .}}")
         except EngineError as trouble:
             return {**facts, "reason": str(trouble)}
-        try:
-            info = json.loads(result.out)
-        except ValueError:
-            info = {}
-        if result.rc != 0 or not (info.get("ServerVersion") or info.get("version")):
-            return {**facts, "reason": engine_trouble(self.engine.cli, result.err or "\n".join(info.get("ServerErrors") or []))}
+        info = read_info(result.out)
+        errors = [*(info.get("ServerErrors") or []), *(info.get("ClientErrors") or [])]
+        if not (info.get("ServerVersion") or info.get("version")):
+            return {**facts, "reason": engine_trouble(self.engine.cli, result.err or "\n".join(errors))}
+        # An engine that tells of itself is there, whatever else is wrong with it or its client.
+        if result.rc != 0:
+            words = "; ".join(filter(None, map(str.strip, errors or result.err.splitlines()))) or f"it ended with code {result.rc}"
+            self.warnings.append(f"The engine of this host answers, and {self.engine.cli} info says as well: {words}")
         facts.update(read_engine(info), available=True)
         facts["free"] = free_space(facts["root_dir"])
         return facts
@@ -712,7 +728,8 @@ class Look:
             result = self.engine.exec(container, "nvidia-smi", "-L")
             facts["seen"] = _gpus.read_list(result.out)
             uuids = [device["uuid"] for device in facts["seen"]]
-            if result.rc != 0 or not uuids:
+            # Whatever code it ends with: it has one for a GPU that works, and whose infoROM does not.
+            if not uuids:
                 facts["lost"] = f"nvidia-smi in it says: {_gpus.said(result.out + result.err)}"
             elif set(given) - set(uuids):
                 facts["lost"] = f"nvidia-smi in it does not see {', '.join(uuid for uuid in given if uuid not in uuids)}"
@@ -750,10 +767,10 @@ class Look:
         if not server["port"]:
             return
         if server["scheme"] == "http" and not is_loopback(server["address"]):
-            facts["warnings"] = [
+            self.warnings.append(
                 f"Lab {container.name} answers the network on {server['address']} port {server['port']} without TLS: "
                 "its token, and all that is done with it, travels in clear."
-            ]
+            )
         deadline, first, looked = time.monotonic() + self.params["wait"], container.raw.get("RestartCount", 0), 0.0
         while True:
             token = self._token(container)

@@ -243,10 +243,10 @@ engine:
     root_dir: /var/lib/docker, free: 68719476736}
 gpus:
   description:
-    - Of the host, C(driver) is the version of NVIDIA's driver, C(devices) what it drives, C(trouble) why it does not answer, C(card) whether
-      there is a card at all, C(toolkit) the path of C(nvidia-ctk), if the toolkit is whole, C(ways) how the engine can hand them over, C(cdi) the names in
-      its CDI specification, C(cdi_path) where that is, C(cdi_stale) whether it is for another driver or other GPUs, C(holders) which running labs
-      have which of them.
+    - Of the host, C(driver) is the version of NVIDIA's driver, C(devices) what it drives, C(trouble) why it does not answer, C(warning) what
+      C(nvidia-smi) says besides the GPUs that work (of one that is lost, say), C(card) whether there is a card at all, C(toolkit) the path of
+      C(nvidia-ctk), if the toolkit is whole, C(ways) how the engine can hand them over, C(cdi) the names in its CDI specification, C(cdi_path)
+      where that is, C(cdi_stale) whether it is for another driver or other GPUs, C(holders) which running labs have which of them.
     - Of the lab, C(seen) is what C(nvidia-smi -L) in it shows, C(lost) why that is not what it was given, and, with O(wait), C(framework)
       what PyTorch or TensorFlow in it says.
   returned: always
@@ -256,6 +256,7 @@ gpus:
     driver: 570.133.20
     devices: [{index: "0", uuid: GPU-5c89852c-d268-c3f3-1b07-005d5ae1dc3f, name: NVIDIA A10, compute: "8.6"}]
     trouble: ""
+    warning: ""
     card: true
     toolkit: /usr/bin/nvidia-ctk
     ways: [cdi, runtime]

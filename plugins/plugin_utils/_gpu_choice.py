@@ -155,7 +155,7 @@ def choose(lab: dict, play: list, look: dict) -> dict:
         return {**nothing, "note": f"It has no GPU: {why}" if gpus["card"] else ""}
     found = share_out(on_this_machine(lab, play), gpus)[lab["name"]]
     if isinstance(found, Refused):
-        raise found
+        raise Refused(f"{found} On this host nvidia-smi says as well: {gpus['warning']}.") if gpus.get("warning") else found
     if not found:
         return {**nothing, "note": "It has no GPU: other labs have all of them for themselves alone"}
     # Whether it knows requests for devices, no engine says, and the toolkit may be newer than it is; a lab that sees its GPUs proves it.

@@ -143,6 +143,19 @@ def test_by_runtime():
     assert SERVER.check_output("docker exec molecule-gpu df --output=size -B1G /dev/shm").split()[-1] == "16"
 
 
+def test_a_warning_takes_no_gpu_away():
+    """A code of its own, and a line more: the GPUs are there, on the host and in the lab, and the line is told."""
+    SERVER.check_output("echo 'WARNING: infoROM is corrupted at gpu 0000:3B:00.0' > /usr/lib/nvidia/warning")
+    run = converge(ONE)
+    assert (run.rc, run.changed) == (0, [])
+    assert "infoROM is corrupted at gpu 0000:3B:00.0" in " ".join(run.out.split())
+    assert "Its GPUs: 0 NVIDIA A10, 1 NVIDIA A10" in run.out
+    # What a second driver tells of a GPU that is lost.
+    SERVER.check_output("sed -i 's/GPU-466be1f8[^,]*/[GPU is lost]/' /usr/lib/nvidia/gpus/1")
+    assert "GPU is lost" in play(None, ONE, lab_gpus=2).failures["molecule-gpu"]
+    SERVER.check_output("echo %s > /usr/lib/nvidia/gpus/1; rm /usr/lib/nvidia/warning", GPUS[1])
+
+
 def test_a_better_way_makes_no_lab_anew(unchanged):
     """The engine comes back with CDI. The lab comes back by itself, and keeps what it has."""
     SERVER.check_output("systemctl restart docker")

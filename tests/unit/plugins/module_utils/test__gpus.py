@@ -45,14 +45,39 @@ ENGINE = {"kind": "docker", "cdi_dirs": [], "runtimes": ["runc"], "version": "26
 
 
 def test_query():
-    assert _gpus.read_query(QUERY) == ("570.133.20", [A10, T4], False)
+    assert _gpus.read_query(QUERY) == ("570.133.20", [A10, T4], False, [])
     assert _gpus.read_query(QUERY.replace("[N/A]", "Enabled"))[2]
-    assert _gpus.read_query("No devices were found\n") == ("", [], False)
+    assert _gpus.read_query("No devices were found\n") == ("", [], False, ["No devices were found"])
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (T4["uuid"], "[Unknown Error]"),
+        (T4["uuid"], "[GPU is lost]"),
+        (T4["uuid"], "[N/A]"),
+        (T4["uuid"], "ERR!"),
+        (T4["name"], "[Unknown Error]"),
+        (T4["name"], "ERR!"),
+        (f"1, {T4['uuid']}, ", ""),
+    ],
+)
+def test_one_of_two_gpus_does_not_work(before, after):
+    text = QUERY.replace(before, after)
+    assert _gpus.read_query(text) == ("570.133.20", [A10], False, [text.splitlines()[1]])
+
+
+def test_fields_that_say_nothing_of_a_gpu_that_works():
+    """Of an old one no compute capability is known, and of a lost one no driver."""
+    text = QUERY.replace("8.6", "[N/A]").replace("570.133.20", "[Unknown Error]", 1).replace("\n", "\r\n")
+    assert _gpus.read_query(text) == ("570.133.20", [{**A10, "compute": "[N/A]"}, T4], False, [])
 
 
 def test_list():
     assert _gpus.read_list(LIST) == [{**A10, "compute": ""}, {**T4, "compute": ""}]
     assert _gpus.read_list("Failed to initialize NVML: Unknown Error\n") == []
+    assert _gpus.read_list(LIST.replace(T4["uuid"], "[Unknown Error]")) == [{**A10, "compute": ""}]
+    assert _gpus.read_list("GPU 0: Orin (nvgpu) (UUID: 54c8ed0b-ab24-5dcb-9b2e-5c1b6a2e7b0f)\n")[0]["name"] == "Orin (nvgpu)"
 
 
 def test_divided_gpu_counts_as_its_parts():
@@ -194,6 +219,42 @@ def test_divided_gpu_is_listed(programs):
     programs("nvidia-smi")
     found = _gpus.look_at_host(Smi(query=(0, QUERY.replace("[N/A]", "Enabled"), ""), devices=(0, DIVIDED, "")), ENGINE)
     assert [(device["index"], device["compute"]) for device in found["devices"]] == [("0:0", "8.6"), ("0:1", "8.6"), ("1", "7.5")]
+
+
+INFOROM = "WARNING: infoROM is corrupted at gpu 0000:3B:00.0"
+LOST = "Unable to determine the device handle for GPU0000:AF:00.0: Unknown Error"
+ONE = QUERY.splitlines(keepends=True)[0]
+
+
+@pytest.mark.parametrize(
+    ("query", "devices", "warning"),
+    [
+        ((14, QUERY + INFOROM + "\n", ""), [A10, T4], INFOROM),
+        ((14, INFOROM + "\n" + QUERY, ""), [A10, T4], INFOROM),
+        ((14, QUERY, INFOROM + "\n"), [A10, T4], INFOROM),
+        ((14, QUERY, ""), [A10, T4], "it ended with code 14"),
+        ((255, ONE + LOST + "\n", ""), [A10], LOST),
+        ((0, ONE, LOST + "\n"), [A10], LOST),
+        ((124, ONE, ""), [A10], "it did not answer within a minute"),
+        ((0, QUERY, ""), [A10, T4], ""),
+    ],
+)
+def test_what_is_said_counts_and_not_the_code(programs, query, devices, warning):
+    """14 is a warning, another one that of a second GPU which is lost."""
+    programs("nvidia-smi")
+    found = _gpus.look_at_host(Smi(query=query), ENGINE)
+    assert (found["devices"], found["warning"], found["trouble"], found["driver"]) == (devices, warning, "", "570.133.20")
+
+
+@pytest.mark.parametrize("old", [False, True])
+def test_listed_with_a_warning(programs, old):
+    """A driver of before 510, and a GPU that is divided."""
+    programs("nvidia-smi")
+    refused = (2, 'Field "compute_cap" is not a valid field to query.\n', "")
+    smi = Smi(refused if old else (14, QUERY.replace("[N/A]", "Enabled"), INFOROM), (14, DIVIDED, INFOROM), (14, "470.256.02\n" + INFOROM, ""))
+    found = _gpus.look_at_host(smi, ENGINE)
+    assert [device["index"] for device in found["devices"]] == ["0:0", "0:1", "1"]
+    assert (found["driver"], found["warning"], found["trouble"]) == ("470.256.02" if old else "570.133.20", INFOROM, "")
 
 
 @pytest.mark.parametrize(

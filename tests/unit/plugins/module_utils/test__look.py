@@ -524,6 +524,62 @@ def test_name_of_an_image(tags, name):
     assert _look.read_image({"Id": "0f", "RepoTags": tags}, "team/lab:1")["name"] == name
 
 
+# -- Whether an engine answers -------------------------------------------------------------------------------------
+
+
+class Says:
+    """An engine whose client says this, whatever it is asked for."""
+
+    cli = "docker"
+
+    def __init__(self, rc, out, err=""):
+        self.answer = Result(rc, out, err)
+
+    def run(self, *_argv):
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("rc", "out", "err", "warning"),
+    [
+        (0, '{"ServerVersion": "26.1.5"}\n', "", ""),
+        (0, '{"ServerVersion": "26.1.5"}\n', "WARNING: No swap limit support\n", ""),
+        (1, '{"ServerVersion": "26.1.5", "ServerErrors": ["its log is full"]}\n', "", "its log is full"),
+        (1, 'a word of a wrapper\n{"ServerVersion": "26.1.5"}\nanother\n', "errors pretty printing info\n", "errors pretty printing info"),
+        (1, '{"ServerVersion": "26.1.5"}\n', "", "it ended with code 1"),
+    ],
+)
+def test_engine_that_answers_is_there(rc, out, err, warning):
+    """With whatever code its client ends, and whatever that says besides."""
+    looking = _look.Look(Says(rc, out, err), {})
+    assert (looking._engine()["available"], looking._engine()["version"]) == (True, "26.1.5")
+    assert looking.warnings[:1] == ([f"The engine of this host answers, and docker info says as well: {warning}"] if warning else [])
+
+
+@pytest.mark.parametrize(
+    ("rc", "out", "err"),
+    [
+        (1, '{"ServerVersion": "", "ServerErrors": ["Cannot connect to the Docker daemon at unix:///var/run/docker.sock."]}', ""),
+        (0, '{"ServerErrors": ["Cannot connect to the Docker daemon at unix:///var/run/docker.sock."]}', ""),
+        (1, "", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."),
+        (0, "[]", "Cannot connect to the Docker daemon at unix:///var/run/docker.sock."),
+    ],
+)
+def test_engine_that_does_not_answer(rc, out, err):
+    found = _look.Look(Says(rc, out, err), {})._engine()
+    assert not found["available"]
+    assert "start it, or run role mlenv.jupyter.engine first" in found["reason"]
+
+
+@pytest.mark.parametrize(("rc", "lost"), [(14, ""), (0, ""), (255, "")])
+def test_gpus_in_a_lab_are_those_that_it_shows(rc, lost):
+    """With whatever code nvidia-smi ends."""
+    lab = container(labels={"mlenv.jupyter.gpus": "GPU-f15ae561-21b1"})
+    engine = types.SimpleNamespace(exec=lambda *_what, **_how: Result(rc, "GPU 0: NVIDIA A10 (UUID: GPU-f15ae561-21b1)\nWARNING: infoROM is corrupted\n", ""))
+    found = _look.Look(engine, {"wait": 0})._gpus_in(lab, ready=True)
+    assert (found["lost"], [device["uuid"] for device in found["seen"]]) == (lost, ["GPU-f15ae561-21b1"])
+
+
 # -- Ready, or not ----------------------------------------------------------------------------------------------------
 
 

@@ -232,6 +232,7 @@ HAS = {"gpus": ["GPU-0"], "gpu_way": "cdi"}
         ("auto", look(HAS, **NO_WAY), "cannot hand them over"),
         ("two", LOOK, "lab_gpus two is nothing that can be had"),
         (4, LOOK, "lab_gpus asks for 4 GPUs"),
+        (4, look(warning="GPU 3 is lost"), "On this host nvidia-smi says as well: GPU 3 is lost."),
     ],
 )
 def test_refused(gpus, seen, sentence):
