@@ -67,6 +67,8 @@ def transaction(request, base, stage):
     if look.packaging is None and not look.whole:
         raise Trouble(look.unreadable)
     user, image = dict(look.environment.user), versions(look.environment.image)
+    if request["state"] != "absent":
+        refuse_hidden(look.environment.broken, base)
     answer = {"before": versions(user) if base.before is None else base.before, "image": image, "installed": {}, "migrated": {}}
     older = Older(base, look) if request["migrate"] and request["state"] in MIGRATING else None
     staged = {}
@@ -109,6 +111,13 @@ def transaction(request, base, stage):
     if request["compile"] == "later" and staged:
         compile_later(base, [look.environment.user[name] for name in staged])
     return answer
+
+
+def refuse_hidden(broken, base):
+    """A file that no version of the package brought stays where it is, and so would hide the next one as well."""
+    for name, dist in broken.items():
+        if dist.shadow and dist.shadow not in files_of(dist, base.path):
+            raise Trouble(f"import of {name} finds {dist.shadow}, which does not belong to {name}: remove it, or what brought it, or leave {name} out")
 
 
 class Older:
@@ -162,7 +171,7 @@ def install(request, base, stage, look, older):
         # Where a user package hides the image's own already, somebody has allowed that: leave it as it is.
         bounds = protected(look, {name: look.environment.find(name).version for name in look.environment.image})
     loose, more = (older.bounds(), older.wanted(request)) if older else ({}, [])
-    again = look.asked_for() if request["state"] == "forcereinstall" else ()
+    again = {*(look.asked_for() if request["state"] == "forcereinstall" else ()), *look.environment.broken}
     visible = {name: dist for name, dist in {**look.environment.image, **look.environment.user}.items() if name not in again}
     upgrade = sorted({wanted.name for wanted in look.wanted if wanted.name}) if request["state"] == "latest" else []
     # pip would upgrade all that has a line.
@@ -246,7 +255,7 @@ def really_new(dists, user, request, stage):
     new = {}
     for name, dist in dists.items():
         old = user.get(name)
-        same = old and request["state"] != "forcereinstall" and old.version == dist.version and same_record(old.direct_url, dist.direct_url)
+        same = old and not old.broken and request["state"] != "forcereinstall" and old.version == dist.version and same_record(old.direct_url, dist.direct_url)
         if not same:
             new[name] = dist
         elif not request["check"]:

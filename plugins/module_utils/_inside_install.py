@@ -29,6 +29,8 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted impor
 class Planned:
     """A distribution that pip's report (format 1) says it would install; looks like one that is installed."""
 
+    broken = False
+
     def __init__(self, item):
         self.name = canonical(item["metadata"]["name"])
         self.version = item["metadata"]["version"]
@@ -227,7 +229,9 @@ def sight(job):
     place, python, links = job.base.place, sys.executable, sight_of(job.stage)
     os.makedirs(links)
     os.makedirs(job.base.site_in(job.stage), exist_ok=True)
-    hidden = {os.path.basename(dist.path) for name, dist in dists_in(place.site).items() if name not in job.visible}
+    there = dists_in(place.site)
+    hidden = {os.path.basename(dist.path) for name, dist in there.items() if name not in job.visible}
+    hidden |= {os.path.basename(twin.path) for dist in there.values() for twin in dist.twins}
     for entry in os.listdir(place.site) if os.path.isdir(place.site) else []:
         if entry not in hidden:
             os.symlink(os.path.join(place.site, entry), os.path.join(links, entry))

@@ -16,6 +16,8 @@ import re
 import site
 import sys
 
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_imports import is_intact, named_twice, rows_of, shadow_of
+
 OWN_DIRECTORY = ".mlenv-pip"  # ours, in the user base
 JOURNAL = "journal.json"  # there while a change is half done
 
@@ -84,6 +86,8 @@ class Dist:
         if entry.endswith(".egg-info"):
             version = re.sub(r"-py\d.*$", "", version)
         self.twins = []
+        self.shadow = ""  # the file that an import finds in place of its own
+        self.broken = False  # an import does not find its files, or not as they were installed
         self._headers = None
         if not version or "-" in version:  # then the directory does not say where the name ends
             name, version = self.header("Name") or name, self.header("Version") or version
@@ -92,6 +96,12 @@ class Dist:
     @property
     def age(self):
         return -os.stat(self.path).st_mtime_ns
+
+    def find_fault(self, names=None):
+        """Note why an import does not find its files: another file is before it, or its own are not as they were installed."""
+        rows = rows_of(self.path)
+        self.shadow = shadow_of(self.location, rows, names)
+        self.broken = bool(self.shadow) or (names is None and not is_intact(self.location, rows))
 
     @property
     def headers(self):
@@ -171,12 +181,25 @@ def dists_in(folder):
     for entry in entries:
         if entry.endswith((".dist-info", ".egg-info")) and not is_leftover(folder, entry):
             dist = Dist(folder, entry)
-            twin = found.get(dist.name)
-            if twin:  # `pip install --ignore-installed` leaves the old one's metadata; the files are the newer one's
-                dist, twin = (dist, twin) if dist.age < twin.age else (twin, dist)
-                dist.twins = [*dist.twins, twin, *twin.twins]
-            found[dist.name] = dist
-    return found
+            found.setdefault(dist.name, []).append(dist)
+    return {name: dists[0] if len(dists) == 1 else imported(dists) for name, dists in found.items()}
+
+
+def imported(dists):
+    """The one of several sets of metadata whose files an import finds, with the others as its twins; the newest one if none is."""
+    for dist in dists:
+        dist.find_fault()
+    first, *twins = sorted(dists, key=lambda dist: (dist.broken, dist.age))
+    first.twins = twins
+    return first
+
+
+def find_hidden(folder, dists):
+    """Note in those of these distributions that another file of the same name hides, without any twin of theirs."""
+    names = named_twice(os.listdir(folder)) if os.path.isdir(folder) else ()
+    for dist in dists.values() if names else ():
+        if not dist.twins:
+            dist.find_fault(names)
 
 
 def is_leftover(folder, entry):

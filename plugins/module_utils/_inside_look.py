@@ -19,6 +19,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed im
     OWN_DIRECTORY,
     Place,
     dists_in,
+    find_hidden,
     foreign,
     image_dists,
     leftovers,
@@ -34,11 +35,13 @@ class Environment:
     def __init__(self, packaging, user, image):
         self.packaging, self.user, self.image = packaging, user, image
         self._read = {}
+        self.broken = {}  # of what was followed: name -> distribution
 
     @classmethod
     def here(cls, packaging, place):
         """What a program in this place sees: in an isolated environment, nothing of the image."""
         user = dists_in(place.site)
+        find_hidden(place.site, user)
         return cls(packaging, user, {} if place.virtualenv else image_dists())
 
     def find(self, name):
@@ -78,7 +81,9 @@ class Environment:
         while queue:
             wanted, needed_by = queue.popleft()
             dist = self.dist_for(wanted)
-            holds = dist is not None and all(self.agrees(bound, dist) for bound in [wanted, *bounds.get(dist.name, ())])
+            holds = dist is not None and not dist.broken and all(self.agrees(bound, dist) for bound in [wanted, *bounds.get(dist.name, ())])
+            if dist is not None and dist.broken:
+                self.broken[dist.name] = dist
             if not holds and not (no_deps and needed_by):
                 text = wanted.text.partition(";")[0].strip()
                 missing.append(f"{text} (needed by {needed_by})" if needed_by else wanted.text)

@@ -148,6 +148,7 @@ class Foretold:
 
     direct_url: dict = {}
     requires: tuple = ()
+    broken = False
 
     def __init__(self, name, version):
         self.name, self.version = canonical(name), version

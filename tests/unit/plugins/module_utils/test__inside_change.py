@@ -346,6 +346,84 @@ def test_an_older_twin_goes_with_the_package(lab):
     assert not twin.exists()
 
 
+def by_hand(lab, *words):
+    """What somebody does in a terminal of the lab."""
+    argv = [lab.python, "-m", "pip", "install", "--user", "--quiet", "--no-index", "--find-links", str(lab.wheels), *words]
+    subprocess.run(argv, env={**lab.environment, "PIP_BREAK_SYSTEM_PACKAGES": "1"}, check=True, capture_output=True)
+
+
+def site_of(lab):
+    return next(lab.base.glob("lib/python3.*/site-packages"))
+
+
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_what_an_import_finds_is_what_is_installed(uv_lab, installer):
+    lab = uv_lab
+    by_hand(lab, "tw-twice==2.0")
+    by_hand(lab, "--ignore-installed", "tw-twice==1.0")
+    assert lab.run("tw-twice") == "2.0"
+    found = lab.look("tw-twice==1.0")
+    assert (found["satisfied"], found["user_packages"]) == (False, {"tw-twice": "2.0"})
+    for check in (True, False):
+        answer = lab.change("tw-twice==1.0", check=check, installer=installer)
+        assert (answer["before"], answer["after"]) == ({"tw-twice": "2.0"}, {"tw-twice": "1.0"})
+    assert lab.run("tw-twice") == "1.0"
+    assert lab.look("tw-twice==1.0")["satisfied"]
+    assert not (site_of(lab) / "tw_twice").exists()
+
+
+def test_the_files_tell_which_of_two_versions_is_there(lab):
+    by_hand(lab, "tw-a==1.0")
+    by_hand(lab, "--ignore-installed", "tw-a==1.1")
+    os.utime(site_of(lab) / "tw_a-1.0.dist-info")  # as the newest one
+    assert lab.look("tw-a==1.1")["satisfied"]
+    assert lab.look("tw-a==1.0")["missing"] == ["tw-a==1.0"]
+
+
+def test_two_versions_of_which_neither_is_whole(lab):
+    by_hand(lab, "tw-a==1.0")
+    by_hand(lab, "--ignore-installed", "tw-a==1.1")
+    (site_of(lab) / "tw_a.py").write_text("VERSION = 'of neither'\n")
+    assert not lab.look("tw-a")["satisfied"]
+    assert lab.change("tw-a==1.1")["after"] == {"tw-a": "1.1"}
+    assert lab.run("tw-a") == "1.1"
+    assert lab.look("tw-a==1.1")["satisfied"]
+
+
+def test_what_hides_a_package_and_belongs_to_nobody_is_named_and_stays(lab):
+    lab.change("tw-twice==1.0")
+    leftover = site_of(lab) / "tw_twice" / "__init__.py"  # of another installer, which left no metadata
+    leftover.parent.mkdir()
+    leftover.write_text("VERSION = '2.0'\n")
+    assert not lab.look("tw-twice==1.0")["satisfied"]
+    for check in (True, False):
+        assert f"import of tw-twice finds {leftover}, which does not belong to tw-twice: remove it" in lab.change("tw-twice==1.0", check=check)["error"]
+    assert leftover.exists()
+    assert lab.change("tw-twice", state="absent")["after"] == {}
+    leftover.unlink()
+
+
+def test_a_namespace_is_hidden_by_a_module_and_by_nothing_else(lab):
+    lab.change("tw-ns-a", "tw-ns-b")
+    assert lab.look("tw-ns-a", "tw-ns-b")["satisfied"]
+    (site_of(lab) / "tw_ns.py").write_text("")
+    assert lab.look("tw-ns-a", "tw-ns-b")["missing"] == ["tw-ns-a", "tw-ns-b"]
+    assert "tw_ns.py, which does not belong to tw-ns-a" in lab.change("tw-ns-a")["error"]
+
+
+def test_an_egg_link_comes_after_what_is_in_the_directory(lab):
+    lab.change("tw-a==1.0")
+    source = lab.base.parent / "source"
+    (source / "tw_a.egg-info").mkdir(parents=True)
+    (source / "tw_a.py").write_text("VERSION = '9.0'\n")
+    (source / "tw_a.egg-info/PKG-INFO").write_text("Metadata-Version: 1.0\nName: tw-a\nVersion: 9.0\n")
+    (site_of(lab) / "easy-install.pth").write_text(f"{source}\n")
+    (site_of(lab) / "tw-a.egg-link").write_text(f"{source}\n.")
+    assert lab.run("tw-a") == "1.0"
+    assert lab.look("tw-a==1.0")["satisfied"]
+    assert not lab.look("tw-a==9.0")["satisfied"]
+
+
 def test_image_package_is_protected(lab):
     answer = lab.change("traitlets==4.3.3")
     assert "traitlets==4.3.3 conflicts with the image's own traitlets 5.14.3" in answer["error"]

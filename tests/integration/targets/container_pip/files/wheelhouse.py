@@ -26,6 +26,7 @@ class Wheel:
     extras: tuple = ()
     python: str = ">=3.8"
     files: dict = field(default_factory=dict)
+    package: bool = False  # a directory, not a module
 
     @property
     def stem(self) -> str:
@@ -38,8 +39,9 @@ class Wheel:
 
     def write(self, folder: pathlib.Path) -> pathlib.Path:
         module = self.stem.partition("-")[0].lower()
+        code = f"{module}/__init__.py" if self.package else f"{module}.py"
         files = {
-            f"{module}.py": f'VERSION = "{self.version}"\n\n\ndef main():\n    print(VERSION)\n',
+            code: f'VERSION = "{self.version}"\n\n\ndef main():\n    print(VERSION)\n',
             **self.files,
             f"{self.stem}.dist-info/METADATA": self.metadata(),
             f"{self.stem}.dist-info/WHEEL": "Wheel-Version: 1.0\nGenerator: wheelhouse\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
@@ -72,6 +74,11 @@ WHEELS = [
     Wheel("tw-spare", "1.0"),
     Wheel("tw-files", "1.0", files={"tw_files_data/old.txt": "old", "tw_files_data/both.txt": "1"}),
     Wheel("tw-files", "2.0", files={"tw_files_data/new.txt": "new", "tw_files_data/both.txt": "2"}),
+    # A module that became a package: Python takes the directory before the module.
+    Wheel("tw-twice", "1.0"),
+    Wheel("tw-twice", "2.0", package=True),
+    Wheel("tw-ns-a", "1.0", files={"tw_ns/a.py": "A = 1\n"}),
+    Wheel("tw-ns-b", "1.0", files={"tw_ns/b.py": "B = 1\n"}),
     Wheel("tw-server", "1.0", files={"tw_server-1.0.data/data/etc/jupyter/jupyter_server_config.d/tw.json": "{}"}),
     Wheel("tw-future", "1.0", python=">=3.99"),
     Wheel("traitlets", "4.3.3"),
