@@ -8,11 +8,13 @@ Private to the collection.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import re
 import stat
+from collections import deque
+
+from ansible_collections.mlenv.jupyter.plugins.module_utils._trust import MOST_LINKS, trusted_users, user_name
 
 ARGUMENTS = {
     "files": {
@@ -63,7 +65,24 @@ def bring_files(params: dict, _run_command, check_mode: bool) -> dict:
 
 def _bring(file: dict, check_mode: bool) -> list:
     """Bring one of them. Returns the differences that there were."""
-    path, state, there = file["path"], file["state"], _look(file["path"])
+    path = file["path"].rstrip("/") or "/"
+    above = os.path.dirname(path)
+    try:
+        folder = _open(above)
+    except FileNotFoundError:
+        if check_mode or file["state"] != "directory":
+            return _bring_at(path, file, check_mode)
+        _make_above(above)
+        folder = _open(above)
+    try:
+        return _bring_at(f"/proc/self/fd/{folder}/{os.path.basename(path) or '.'}", file, check_mode)
+    finally:
+        os.close(folder)
+
+
+def _bring_at(place: str, file: dict, check_mode: bool) -> list:
+    """Bring what is at that place. The place does not change if somebody renames a directory above it meanwhile."""
+    path, state, there = file["path"], file["state"], _look(place)
     if there["state"] != "absent" and not file["force"]:
         return []
     if there["state"] not in ("absent", state) and "directory" in (there["state"], state):
@@ -75,7 +94,7 @@ def _bring(file: dict, check_mode: bool) -> list:
     diffs = [_difference(path, {name: there[name] for name in differ if name in there}, {name: wanted[name] for name in differ})] if differ else []
     before = content = None
     if state == "file":
-        before, content = _read(path) if there["state"] == "file" else None, _content(file)
+        before, content = _read(place) if there["state"] == "file" else None, _content(file)
         if content is None and there["state"] != "file":
             raise FilesError(f"{path} is not there, and nothing says what shall be in it.")
         if content is None and file["chomp"]:
@@ -85,14 +104,54 @@ def _bring(file: dict, check_mode: bool) -> list:
     if not diffs or check_mode:
         return diffs
     if state == "absent":
-        os.unlink(path)
+        os.unlink(place)
     elif content not in (None, before):
-        _write(path, content, wanted)
+        _write(place, content, wanted)
     elif there["state"] == "absent":
-        _make_directory(path, wanted)
+        _make_directory(place, path, wanted)
     else:
-        _own(path, wanted)
+        _own(place, wanted)
     return diffs
+
+
+def _open(path: str) -> int:
+    """Open a directory step by step. A link on the way counts if root made it, or who we are: others could lead us anywhere."""
+    folder, names, links = os.open("/", os.O_PATH), deque(path.split("/")), 0
+    try:
+        while names:
+            name = names.popleft()
+            step = os.open(name or ".", os.O_PATH | os.O_NOFOLLOW, dir_fd=folder)
+            status = os.fstat(step)
+            if not stat.S_ISLNK(status.st_mode):
+                folder, step = step, folder
+                os.close(step)
+                continue
+            target, links = os.readlink("", dir_fd=step), links + 1
+            os.close(step)
+            if status.st_uid not in trusted_users(os.geteuid()) or links > MOST_LINKS:
+                raise FilesError(f"{name} on the way to {path} is a link of {user_name(status.st_uid)}, which could lead anywhere: name what it leads to.")
+            names.extendleft(reversed(target.split("/")))
+            if target.startswith("/"):
+                os.close(folder)
+                folder = os.open("/", os.O_PATH)
+    except BaseException:
+        os.close(folder)
+        raise
+    return folder
+
+
+def _make_above(path: str) -> None:
+    """Make a directory that is only on the way to what is wanted, and those above it. They are of who we are: nobody else may rename what is in them."""
+    try:
+        os.close(_open(path))
+        return
+    except FileNotFoundError:
+        _make_above(os.path.dirname(path))
+    folder = _open(os.path.dirname(path))
+    try:
+        _make_directory(f"/proc/self/fd/{folder}/{os.path.basename(path)}", path, {"mode": "0755"})
+    finally:
+        os.close(folder)
 
 
 def _mode(file: dict):
@@ -138,14 +197,14 @@ def _difference(path: str, before, after) -> dict:
     return {"before_header": path, "after_header": path, "before": before, "after": after}
 
 
-def _make_directory(path: str, wanted: dict) -> None:
-    """Those above that are not there are made as well, and are as this one is."""
-    above = os.path.dirname(path)
-    if not os.path.lexists(above):
-        _make_directory(above, wanted)
-    with contextlib.suppress(FileExistsError):  # another lab of the same owner may be quicker
-        os.mkdir(path, 0o700)
-    _own(path, wanted)
+def _make_directory(place: str, path: str, wanted: dict) -> None:
+    try:
+        os.mkdir(place, 0o700)
+    except FileExistsError:  # another lab may be quicker
+        status = os.lstat(place)
+        if status.st_uid not in trusted_users(os.geteuid(), wanted.get("owner", os.geteuid())):
+            raise FilesError(f"{path} was just made by {user_name(status.st_uid)}: find out what it is, and name another directory.") from None
+    _own(place, wanted)
 
 
 def _write(path: str, content: bytes, wanted: dict) -> None:
@@ -181,5 +240,6 @@ def _own(path: str, wanted: dict) -> None:
 def _explain(path: str, error: OSError) -> str:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"There is no space left for {path} ({error.strerror}): make room on that disk."
-    where = f" at {error.filename}" if isinstance(error.filename, str) and error.filename != path else ""
+    elsewhere = isinstance(error.filename, str) and error.filename != path and error.filename.startswith("/") and not error.filename.startswith("/proc/self/")
+    where = f" at {error.filename}" if elsewhere else ""
     return f"{path} cannot be brought into its state{where} ({error.strerror}): give the user that this runs as the right to it."

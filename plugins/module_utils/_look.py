@@ -43,6 +43,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._names import (
 )
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import parse_probe, probe_command
 from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import EVERYBODY, look_at_sources
+from ansible_collections.mlenv.jupyter.plugins.module_utils._trust import trusted_users, walk, why_not_trusted
 
 TEXT = {"type": "str", "default": ""}
 ARGUMENTS = {
@@ -329,6 +330,23 @@ def find_path(path: str, home: str, follow: bool = True) -> dict:
     return found
 
 
+def find_missing(path: str, owner: dict) -> dict:
+    """What is missing above a path, who owns the directory where that begins, and whether it begins in the owner's own home.
+
+    homeless: whether it is a path in that home, and there is no such home.
+    """
+    _there, missing = walk(path)
+    home, begin = owner["home"], os.path.dirname(missing[0]) if missing else path
+    real, uid = os.path.realpath(home), os.lstat(begin).st_uid if missing else None
+    own = os.path.isdir(home) and os.lstat(real).st_uid == owner["uid"] and is_below(begin, real)
+    return {"missing": missing[:-1], "begin_uid": uid, "in_home": own, "homeless": not os.path.isdir(home) and is_below(path, home)}
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Whether a path is in a directory, by its name alone."""
+    return f"{os.path.normpath(path)}/".startswith(f"{os.path.normpath(folder)}/")
+
+
 def disk_usage(path: str) -> int:
     """Bytes that a directory takes on disk, -1 if there is none or it may not be read."""
     if not path or not os.access(path, os.R_OK | os.X_OK):
@@ -540,6 +558,8 @@ def why_not_ready(params: dict, facts: dict) -> str:
     if not container["running"] or facts["restarted"]:
         what = f"state {container['state']}, exit code {container['exit_code']}, {facts['restarted'] or container['restarts']} restarts"
         return f"{lab} does not stay up ({what}): {end}"
+    if facts["untrusted"]:
+        return facts["untrusted"]
     if facts["open"]:
         return (
             f"{lab} opens without its token at {facts['url']}, to whoever reaches it: "
@@ -569,11 +589,13 @@ class Look:
     def gather(self) -> dict:
         facts = {"owner": find_owner(self.params["owner"]), "euid": os.geteuid(), "engine": self._engine()}
         self.kind = facts["engine"]["kind"]
-        home = facts["owner"]["home"]
-        facts["work_dir"] = find_path(self.params["work_dir"], home) if self.params["work_dir"] else None
+        facts["work_dir"] = self._work_dir(facts["owner"]) if self.params["work_dir"] else None
         # As the module that makes the container reads them.
         facts["mounts"] = {path: find_path(os.path.abspath(os.path.expanduser(path)), "") for path in self.params["mounts"]}
-        facts["config_dir"] = self._config_dir(home)
+        facts["config_dir"] = self._config_dir(facts["owner"])
+        facts["untrusted"] = ""
+        if facts["config_dir"]:
+            facts["untrusted"], facts["config_dir"]["home_untrusted"] = self._untrusted(facts)
         facts["ca_bundle"] = self._ca_bundle()
         facts["image"] = {"present": False, "jupyter": False, "serves": False, "id": "", "path": "", "name": self.params["image"]}
         facts["container"] = {"exists": False, "running": False, "state": "absent", "managed": False, "health": "none", "namesake": ""}
@@ -644,7 +666,12 @@ class Look:
         if self.params["sizes"]:
             facts["sizes"] = self._sizes(facts, container)
         if container is not None and container.state == "running":
-            self._ask_server(facts, container)
+            untrusted = self._untrusted_mount(container)
+            if untrusted:
+                # Who put the token there knows it. With another private directory the lab will be re-created.
+                facts.update(url=page_url(read_server(container)), untrusted=facts["untrusted"] if facts["config_dir"] else untrusted)
+            else:
+                self._ask_server(facts, container)
             if self.params["gpus"] and facts["container"]["running"] and facts["container"]["gpu_way"]:
                 facts["gpus"].update(self._gpus_in(container, facts["ready"]))
                 facts["ready"] = facts["ready"] and not facts["gpus"]["lost"]
@@ -652,11 +679,41 @@ class Look:
         if run:
             facts["python"], facts["packages"] = self._packages(run)
 
-    def _config_dir(self, home: str) -> dict | None:
+    def _work_dir(self, owner: dict) -> dict:
+        found = find_path(self.params["work_dir"], owner["home"])
+        found.update(find_missing(found["path"], owner))
+        # Root would make what is missing wherever a link leads, unless the link is root's. Where it leads to the owner's own, no harm is done.
+        links = find_links(os.path.dirname(found["path"]), "/") if found["type"] == "absent" else []
+        found["made_at"] = found["real"] if links else found["path"]
+        found["links"] = [] if owner["uid"] in (os.geteuid(), found["begin_uid"]) else links
+        return found
+
+    def _untrusted(self, facts: dict) -> tuple:
+        """Why nothing in the lab's private directory may be used, in one sentence, and the same for a home beside it; "" if it may."""
+        path, owner = facts["config_dir"]["path"], facts["owner"]
+        users, who = trusted_users(owner["uid"], owner["lab_uid"]), owner["name"]
+        what = f"{path}, the private directory of lab {self.params['name']}"
+        return (
+            why_not_trusted(path, [*PRIVATE_FILES, WHEELS], users, what, "lab_config_dir", who),
+            why_not_trusted(os.path.dirname(path), [os.path.basename(path) + "-home"], users, f"{path}-home", "lab_config_dir", who),
+        )
+
+    def _untrusted_mount(self, container: Container) -> str:
+        """The same of the one that a container has, whoever it was made for: the container's own numbers tell."""
+        source = next((mount["Source"] for mount in container.raw.get("Mounts") or [] if mount["Destination"] == CONFIG_MOUNT), "")
+        owner = find_owner(self.params["owner"])
+        number = container.env.get("NB_UID") or (container.raw["Config"].get("User") or "").partition(":")[0]
+        users = trusted_users(owner["uid"], owner["lab_uid"], *([int(number)] if number.isdigit() else []))
+        what = f"{source}, the private directory of lab {container.name}"
+        return why_not_trusted(source, ["token"], users, what, "lab_config_dir", "the lab's user") if os.path.isdir(source) else ""
+
+    def _config_dir(self, owner: dict) -> dict | None:
         """The lab's private directory and what is in it. Of secrets: whether they are as wanted, never their hash."""
         if not self.params["config_dir"]:
             return None
+        home = owner["home"]
         found = find_path(self.params["config_dir"], home, follow=False)
+        found.update(find_missing(found["path"], owner))
         found["names"] = list_names(found["path"])
         # A home may have a token in it, too, but nobody has a server's configuration beside it.
         found["home_taken"] = {"token", SERVER_CONFIG[0]} <= set(list_names(found["path"] + "-home"))

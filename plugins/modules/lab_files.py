@@ -11,7 +11,8 @@ version_added: 0.2.0
 short_description: Several small files and directories of a host at once, secrets among them
 description:
   - Makes directories and files, gives them their owner and mode, and removes files, in the order in which they are named, with one connection to the host.
-  - A file is replaced as a whole, and is nobody else's at any moment. A link in its place is replaced, not followed.
+  - A file is replaced as a whole, and is nobody else's at any moment. A link in its place is replaced, not followed. A link on the way to it is
+    followed only if root made it, or the user that the task runs as.
   - Where the host is the controller itself, it works without starting a process.
 author:
   - mlenv.jupyter contributors (@mlenv)
@@ -31,7 +32,8 @@ options:
       state:
         description:
           - V(file), V(directory), or V(absent) for a file that is to be removed. Directories are never removed.
-          - Directories above a V(directory) that are not there are made, too, with the same owner and mode.
+          - Directories above a V(directory) that are not there are made, too. They belong to the user that the task runs as, with mode V("0755"),
+            since their owner could put other files in the place of these.
         type: str
         choices: [file, directory, absent]
         default: file

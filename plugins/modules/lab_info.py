@@ -352,6 +352,14 @@ config_dir:
     - C(server.pem) also has C(certificate), the PEM text of the certificate alone, and C(pair), whether the key in it is that of the certificate.
   returned: always
   type: dict
+untrusted:
+  description:
+    - Why nothing in the lab's private directory is used, in one sentence. Its files, or a directory on the way to them, belong to somebody other than
+      the lab's user or root, or others may write there, so that they could have put in a token that they know. Empty if all is well.
+    - Without O(config_dir) it is about the directory that the container has. Such a lab is not RV(ready).
+  returned: always
+  type: str
+  version_added: 0.2.0
 ca_bundle:
   description: The host's CA bundle, and the SHA-256 of it together with O(ca_certificates).
   returned: always

@@ -17,6 +17,7 @@ import ssl
 import stat
 import warnings
 
+from ansible_collections.mlenv.jupyter.plugins.module_utils._trust import trusted_users, user_name, why_not_trusted
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._clock import in_words
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._refusals import is_address
 
@@ -188,6 +189,14 @@ def clock_refusals(days: int, renew_days: int, skew: float):
 def authority_refusals(folder: str, passphrase: str, skew: float = 0):
     """Why the CA in that directory of the controller cannot sign. None there is no reason: then it will be made."""
     key_path, certificate_path = os.path.join(folder, "ca.key"), os.path.join(folder, "ca.crt")
+    caller, sudo = os.geteuid(), os.environ.get("SUDO_UID", "")
+    # With sudo, a home may be that of who called it.
+    users = trusted_users(caller, *([int(sudo)] if sudo.isdigit() else []))
+    place = os.path.abspath(os.path.expanduser(folder))
+    untrusted = why_not_trusted(place, ["ca.key", "ca.crt"], users, f"{place}, the directory of the CA", "lab_tls_dir", user_name(caller))
+    if untrusted:
+        yield untrusted
+        return
     there = [os.path.exists(os.path.expanduser(path)) for path in (key_path, certificate_path)]
     if not any(there):
         return

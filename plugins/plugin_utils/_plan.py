@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import string
 from secrets import choice
 
@@ -43,7 +42,7 @@ NOBODY = "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin"
 def plan(wanted: dict, look: dict) -> dict:
     """Why the lab cannot be had, or all that is to be done for it, without what may be secret. Filter lab_plan tells of each key."""
     lab = Wanted(wanted, look)
-    decided = {"refused": refusals(lab.completed(), look), "differs": {}, "busy": False}
+    decided = {"refused": refusals(lab.completed(), look), "differs": {}, "busy": False, "brings_home": lab.brings_home}
     if not decided["refused"] and wanted["state"] in ("started", "restarted"):
         decided.update(lab.decide())
     return decided
@@ -172,14 +171,19 @@ class Wanted:
         theirs = {"owner": self.uid, "group": self.gid}
         files = []
         if work["type"] == "absent":
-            files.append({"path": work["path"], "state": "directory", **theirs, "mode": "0755"})
+            files += self._above(work, "0755")
+            files.append({"path": work["made_at"], "state": "directory", **theirs, "mode": "0755"})
         if private["type"] == "absent":
-            # Of all labs of the owner, unless it is /etc or the like: one that is there stays as it is.
-            owner = {"owner": self.look["owner"]["uid"], "group": self.look["owner"]["gid"]}
-            files.append({"path": os.path.dirname(self.private), "state": "directory", "force": False, **owner, "mode": "0700"})
+            files += self._above(private, "0700")
         files.append({"path": self.private, "state": "directory", **theirs, "mode": "0700"})
         files += [{"path": f"{self.private}/{file.pop('name')}", **theirs, **file} for file in self._private_files()]
         return {"secrets": {file["path"]: file.pop("secret") for file in files if "secret" in file}, "files": files}
+
+    def _above(self, place: dict, mode: str) -> list:
+        """The directories that are missing above a path. In the owner's home they are the owner's; elsewhere they stay those of who runs this, since
+        who owns one could put other files in the place of a neighbour's."""
+        owner = {"owner": self.look["owner"]["uid"], "group": self.look["owner"]["gid"], "mode": mode} if place["in_home"] else {"mode": "0755"}
+        return [{"path": path, "state": "directory", "force": False, **owner} for path in place["missing"]]
 
     def home_directories(self) -> list:
         theirs = {"state": "directory", "owner": self.uid, "group": self.gid, "mode": "0755"}
@@ -407,7 +411,6 @@ class Wanted:
             "inner_owner": [self.inner_uid, self.inner_gid],
             # As Podman counts: without root on the host, its own user is 0.
             "volume_owner": [0, 0] if self.rootless else [self.uid, self.gid],
-            "brings_home": self.brings_home,
             "token_differs": token,
             "certificate_differs": certificate,
             "volume_foreign": self.volume_foreign(),

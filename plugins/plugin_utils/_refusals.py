@@ -79,6 +79,8 @@ def refusals(wanted: dict, look: dict) -> list:
         found += [*about_all_but_image(wanted, look), *about_image(wanted, look), *_gpu_choice.refusals(wanted, look)]
     elif wanted["state"] == "absent":
         found += about_old_sources(wanted, look)
+        if wanted["remove_data"]:
+            found += filter(None, (look["untrusted"], look["config_dir"]["home_untrusted"] if wanted["brings_home"] else ""))
     return found
 
 
@@ -159,6 +161,26 @@ def no_directory(place: dict) -> str:
     if place["type"] == "hidden":
         return f"{place['path']} is where this user may not look: run the play with become, or name another directory."
     return f"{place['path']} is a {place['type']}, not a directory: name another, or move that out of the way."
+
+
+def about_trust(wanted: dict, look: dict):
+    """Where the lab's own files are to be, and what of it others could change."""
+    homeless = [f"lab_{name}" for name in ("work_dir", "config_dir") if look[name]["homeless"]]
+    if homeless:
+        owner, several = look["owner"], len(homeless) > 1
+        yield (
+            f"The home of {owner['name']}, {owner['home']}, does not exist, and {' and '.join(homeless)} {'are' if several else 'is'} in it: "
+            f"let {owner['name']} log in once, create the home, or name {'directories' if several else 'a directory'} elsewhere."
+        )
+    if look["work_dir"]["links"]:
+        yield (
+            f"lab_work_dir {look['work_dir']['path']} is to be made, and {look['work_dir']['links'][0]} on the way is a link, which could lead root anywhere: "
+            "make the directory first, or name what the link leads to."
+        )
+    if look["untrusted"]:
+        yield look["untrusted"]
+    elif wanted["brings_home"] and look["config_dir"]["home_untrusted"]:
+        yield look["config_dir"]["home_untrusted"]
 
 
 def about_private(config_dir: dict):
@@ -489,6 +511,7 @@ def about_host(wanted: dict, look: dict):
             f"Podman without root can give files to nobody but the user that runs it, and the lab is to belong to {owner['name']}: "
             "leave lab_owner out and connect as that user, or run the play with become."
         )
+    yield from about_trust(wanted, look)
     yield from about_private(look["config_dir"])
     if (wanted["name"], wanted["packages_volume"]) == ("jupyter", "jupyter-data") and not look["container"]["exists"]:
         yield "lab_name jupyter would share volume jupyter-data with the lab jupyter-ds: set lab_packages_volume, or use another lab_name."

@@ -1,11 +1,12 @@
 """Two labs share a machine and nothing else."""
 
+import os
 import pathlib
 import pwd
 import re
 
 import pytest
-from helpers import HOST, Lab, play
+from helpers import HOST, STATE, Lab, converge, engine_state, files, play
 
 ALICE, BOB = Lab("molecule-several-alice"), Lab("molecule-several-bob")
 
@@ -28,6 +29,50 @@ def test_each_works_as_its_owner(lab, owner):
     uid = pwd.getpwnam(owner).pw_uid
     assert pathlib.Path(lab.mounts["/home/jovyan/work"], notebook["path"]).stat().st_uid == uid
     assert pathlib.Path(lab.mounts["/etc/mlenv"], "token").stat().st_uid == uid
+
+
+def test_what_is_above_is_no_owner_s():
+    """Who owns the directory above could put another in its place, with a token in it that they know."""
+    for lab in (ALICE, BOB):
+        assert (STATE / lab.name).stat().st_uid == os.getuid()
+
+
+@pytest.fixture(name="planted")
+def fixture_planted():
+    """Alice owns what is above Bob's directories, as earlier versions made it, and has put others in their place."""
+    place, alice = STATE / BOB.name, pwd.getpwnam("molecule-alice").pw_uid
+    place.rename(f"{place}.old")
+    (place / "config").mkdir(parents=True)
+    token = place / "config/token"
+    token.write_text("a-token-that-alice-knows")
+    for path in (place, place / "config", token):
+        os.chown(path, alice, alice)
+    yield place
+    token.unlink()
+    (place / "config").rmdir()
+    place.rmdir()
+    pathlib.Path(f"{place}.old").rename(place)
+
+
+def test_what_somebody_else_put_there_is_not_used_and_not_removed(planted):
+    before = engine_state(), files(planted)
+    remove = {"lab_remove_data": True}
+    for playbook, options, variables in ((None, (), {}), (None, ("--check",), {}), ("mlenv.jupyter.token", (), {}), ("mlenv.jupyter.remove", (), remove)):
+        run = play(playbook, "--limit", BOB.name, *options, **variables)
+        assert (f"{planted} belongs to molecule-alice, who could put other files in the place of " in run.failures[BOB.name], run.changed) == (True, [])
+    status = play("mlenv.jupyter.status", "--limit", BOB.name)
+    assert table(status)[BOB.name]["health"] != "ready"
+    assert f"{planted} belongs to molecule-alice" in status.out
+    # As if somebody had only given back what is above it.
+    for path in (planted, planted / "config"):
+        os.chown(path, 0, 0)
+    assert f"{planted}/config/token belongs to molecule-alice, not to molecule-bob or root, so it is not used" in play().failures[BOB.name]
+    assert (engine_state(), [path for path, _before in files(planted).items()]) == (before[0], list(before[1]))
+    assert "a-token-that-alice-knows" not in status.out
+
+
+def test_nothing_is_refused_when_it_is_back():
+    assert converge().changed == []
 
 
 def table(run) -> dict:

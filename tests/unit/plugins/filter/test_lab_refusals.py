@@ -39,6 +39,7 @@ WANTED = {
     "networks": [],
     "shm_size": "1g",
     "packages_volume": "lab-data",
+    "remove_data": False,
     "log_max_size": "10m",
     "log_max_files": "3",
     "umask": "",
@@ -64,7 +65,11 @@ WANTED = {
 }
 FILES = {"mode": "files", "certificate": "c.pem", "certificate_file": "", "key": "", "key_file": ""}
 ENGINE = {"available": True, "reason": "", "kind": "docker", "socket": "", "rootless": False, "cpus": 8, "limits": ["memory", "cpus", "pids"]}
-PRIVATE = {"path": "/home/alice/.config/mlenv/lab", "type": "absent", "ours": False, "names": [], "strangers": [], "links": [], "home_taken": False}
+PRIVATE = {
+    **{"path": "/home/alice/.config/mlenv/lab", "type": "absent", "ours": False, "names": [], "strangers": [], "links": [], "home_taken": False},
+    **{"home_untrusted": "", "homeless": False},
+}
+WORK = {"path": "/x", "type": "directory", "uid": 1001, "links": [], "homeless": False}
 CONTAINER = {"exists": False, "managed": False, "jupyter": False, "namesake": ""}
 LOOK = {
     "engine": ENGINE,
@@ -73,7 +78,8 @@ LOOK = {
     "owner": {"name": "alice", "uid": 1001, "lab_uid": 1001, "lab_gid": 1001},
     "image": {"present": True, "jupyter": True},
     "container": CONTAINER,
-    "work_dir": {"path": "/home/alice/work", "type": "absent", "uid": None},
+    "work_dir": {**WORK, "path": "/home/alice/work", "type": "absent", "uid": None},
+    "untrusted": "",
     "config_dir": PRIVATE,
     "mounts": {},
     "networks": {},
@@ -282,10 +288,10 @@ def test_value_that_cannot_work(wanted, sentence):
         ({"packages": {"undecided": ["--constraint=../c.txt"]}}, "--constraint=../c.txt in lab_requirements"),
         ({"container": {**CONTAINER, "exists": True}}, "Container lab exists and is no Jupyter lab"),
         ({"container": {**CONTAINER, "namesake": "other"}}, "lab_name lab is how the ID of container other begins"),
-        ({"work_dir": {"path": "/x", "type": "link", "uid": 1001}}, "lab_work_dir /x is a link, not a directory"),
-        ({"work_dir": {"path": "/run/user/1000", "type": "directory", "uid": 1001}}, "lab_work_dir is /run/user/1000, through which"),
+        ({"work_dir": {**WORK, "type": "link", "uid": 1001}}, "lab_work_dir /x is a link, not a directory"),
+        ({"work_dir": {**WORK, "path": "/run/user/1000", "type": "directory", "uid": 1001}}, "lab_work_dir is /run/user/1000, through which"),
         (
-            {"work_dir": {"path": "/x", "real": "/var/run", "type": "directory", "uid": 1001}},
+            {"work_dir": {**WORK, "real": "/var/run", "type": "directory", "uid": 1001}},
             "lab_work_dir is /x, which leads to /var/run, through which the lab would have the engine",
         ),
         ({"config_dir": {**PRIVATE, "path": "/dev/shm/x"}}, "lab_config_dir is /dev/shm/x, through which"),
@@ -293,10 +299,11 @@ def test_value_that_cannot_work(wanted, sentence):
         ({"networks": {"lan": "macvlan", "data": "bridge"}}, "lab_networks names lan, a network of driver macvlan"),
         ({"address_here": False}, "lab_bind_address 127.0.0.1 is no address of this host"),
         ({"port_holder": "process nginx (pid 1)"}, "Port 28888 of 127.0.0.1 is taken by process nginx (pid 1)"),
-        ({"work_dir": {"path": "/x", "type": "file", "uid": 1001}}, "lab_work_dir /x is a file, not a directory"),
-        ({"work_dir": {"path": "/x", "type": "hidden"}}, "lab_work_dir /x is where this user may not look: run the play with become"),
+        ({"work_dir": {**WORK, "type": "file", "uid": 1001}}, "lab_work_dir /x is a file, not a directory"),
+        ({"work_dir": {**WORK, "type": "hidden"}}, "lab_work_dir /x is where this user may not look: run the play with become"),
         ({"config_dir": {**PRIVATE, "type": "hidden"}}, "lab_config_dir /home/alice/.config/mlenv/lab is where this user may not look"),
-        ({"work_dir": {"path": "/x", "type": "directory", "uid": 5}}, "belongs to uid 5, but the lab would write there as uid 1001"),
+        ({"work_dir": {**WORK, "type": "directory", "uid": 5}}, "belongs to uid 5, but the lab would write there as uid 1001"),
+        ({"work_dir": {**WORK, "type": "absent", "links": ["/home/alice/out"]}}, "lab_work_dir /x is to be made, and /home/alice/out on the way is a link"),
         ({"config_dir": {**PRIVATE, "type": "file"}}, "lab_config_dir /home/alice/.config/mlenv/lab is a file, not a directory"),
         ({"config_dir": {**PRIVATE, "type": "directory", "names": ["notes", "passwd"], "strangers": ["notes"]}}, "has notes in it, and was not made for a lab"),
         ({"config_dir": {**PRIVATE, "type": "directory", "names": ["jupyter_server_config.json"]}}, "has jupyter_server_config.json in it"),
@@ -316,8 +323,27 @@ def test_what_is_of_another_lab():
     assert said(config_dir=taken) == []
 
 
+def test_what_others_could_have_put_there():
+    """Not used, and not removed either; a lab that only stops needs none of it."""
+    planted = "/srv/labs belongs to mallory: give it to root."
+    assert said(untrusted=planted) == [planted]
+    assert said({"state": "stopped"}, untrusted=planted) == said({"state": "absent"}, untrusted=planted) == []
+    assert said({"state": "absent", "remove_data": True}, untrusted=planted) == [planted]
+    home = {"config_dir": {**PRIVATE, "home_untrusted": planted}}
+    assert said(**home) == said({"state": "absent", "remove_data": True}, **home) == []
+    assert said({"brings_home": True}, **home) == said({"brings_home": True, "state": "absent", "remove_data": True}, **home) == [planted]
+
+
+def test_home_that_does_not_exist():
+    owner, gone = {**LOOK["owner"], "home": "/home/alice"}, {**PRIVATE, "homeless": True}
+    [both] = said(owner=owner, config_dir=gone, work_dir={**LOOK["work_dir"], "homeless": True})
+    assert "The home of alice, /home/alice, does not exist, and lab_work_dir and lab_config_dir are in it: let alice log in once" in both
+    [one] = said(owner=owner, config_dir=gone)
+    assert "lab_config_dir is in it" in one
+
+
 def test_whose_the_lab_is_comes_before_where_they_may_look():
-    found = said(engine={**ENGINE, "rootless": True}, config_dir={**PRIVATE, "type": "hidden"}, work_dir={"path": "/x", "type": "hidden"})
+    found = said(engine={**ENGINE, "rootless": True}, config_dir={**PRIVATE, "type": "hidden"}, work_dir={**WORK, "type": "hidden"})
     assert "Podman without root can give files to nobody but" in found[0]
 
 
@@ -385,7 +411,7 @@ def test_host_that_cannot_keep_others_out(wanted, look, sentences):
     [
         {"container": {**CONTAINER, "exists": True, "managed": True}},
         {"container": {**CONTAINER, "exists": True, "jupyter": True}},
-        {"work_dir": {"path": "/x", "type": "directory", "uid": 1001}},
+        {"work_dir": {**WORK, "type": "directory", "uid": 1001}},
         {"config_dir": {**PRIVATE, "type": "directory"}},
         {"config_dir": {**PRIVATE, "type": "directory", "ours": True, "names": ["notes", "token"], "strangers": ["notes"]}},
         {"engine": {**ENGINE, "cpus": 0}},
@@ -517,7 +543,7 @@ def said_bare(wanted=(), texts=(), **look):
         ({"port": 99999}, {}, {}, "lab_port 99999 is no port"),
         ({"token": "short"}, {}, {}, "lab_token is too short"),
         ({"requirements": "r.txt"}, {}, {}, "lab_requirements r.txt is not on the controller"),
-        ({}, {}, {"work_dir": {"path": "/x", "type": "file", "uid": 1001}}, "lab_work_dir /x is a file"),
+        ({}, {}, {"work_dir": {**WORK, "type": "file", "uid": 1001}}, "lab_work_dir /x is a file"),
         ({}, {}, {"port_holder": "process nginx (pid 1)"}, "is taken by process nginx"),
         ({}, {"packages": ["two words"]}, {}, "two words (in lab_packages) is no requirement"),
         ({"requirements": "r.txt", "requirements_file": "/r.txt"}, {"requirements": "numpy\n>2\n"}, {}, ">2 (line 2 of r.txt) is no requirement"),

@@ -43,8 +43,8 @@ def test_predicted_made_and_then_as_they_are(tmp_path):
     done = bring(*several(tmp_path))
     assert predicted == done
     assert done["paths"] == [str(tmp_path / "a/b"), str(tmp_path / "a/b/token"), str(tmp_path / "a/b/told")]
-    # Directories above are as the one below: nobody else's.
-    assert [mode(tmp_path / name) for name in ("a", "a/b", "a/b/token", "a/b/told")] == ["0700", "0700", "0400", "0644"]
+    # Directories above are only on the way: people may pass, and who we are owns them.
+    assert [mode(tmp_path / name) for name in ("a", "a/b", "a/b/token", "a/b/told")] == ["0755", "0700", "0400", "0644"]
     assert (tmp_path / "a/b/token").read_text() == "hush"
     before = snapshot(tmp_path)
     assert bring(*several(tmp_path)) == {"changed": False, "paths": [], "diff": []}
@@ -52,7 +52,7 @@ def test_predicted_made_and_then_as_they_are(tmp_path):
 
 
 def test_another_may_be_quicker_with_a_directory_above(tmp_path, monkeypatch):
-    """Several labs of one owner, made at the same time, share the directory of their private ones."""
+    """Several labs that are made at the same time share the directory of their private ones."""
     make = os.mkdir
 
     def late(path, *mode):
@@ -62,7 +62,23 @@ def test_another_may_be_quicker_with_a_directory_above(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "mkdir", late)
     assert "msg" not in bring(*several(tmp_path))
-    assert mode(tmp_path / "a") == "0700"
+    assert mode(tmp_path / "a") == "0755"
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives away")
+def test_a_stranger_may_be_quicker(tmp_path, monkeypatch):
+    """Where everybody may write: what somebody else just made is not given to the lab's user, with whatever is in it."""
+    make = os.mkdir
+
+    def late(path, *mode):
+        make(path, *mode)
+        os.chown(path, 4242, 4242)
+        make(path, *mode)
+
+    monkeypatch.setattr(os, "mkdir", late)
+    done = bring({"path": tmp_path / "private", "state": "directory", "owner": 1234})
+    assert f"{tmp_path}/private was just made by uid 4242" in done["msg"]
+    assert (tmp_path / "private").stat().st_uid == 4242
 
 
 def test_newlines_at_the_end_go_and_nothing_of_it_is_shown(tmp_path):
@@ -192,8 +208,30 @@ def test_a_failure_leaves_the_old_one_whole(tmp_path, monkeypatch):
 def test_given_away(tmp_path):
     wanted = [{**file, "owner": 1234, "group": 567} for file in several(tmp_path)]
     bring(*wanted)
-    assert {(path.stat().st_uid, path.stat().st_gid) for path in tmp_path.rglob("*")} == {(1234, 567)}
+    owners = {path.name: (path.stat().st_uid, path.stat().st_gid) for path in tmp_path.rglob("*")}
+    # Whose the one above is could rename what is in it, so that one stays root's.
+    assert owners == {"a": (0, 0), "b": (1234, 567), "token": (1234, 567), "told": (1234, 567)}
     assert not bring(*wanted)["changed"]
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives away")
+def test_links_on_the_way(tmp_path):
+    """Root's own are the host's; somebody else's could lead anywhere."""
+    (tmp_path / "real/below").mkdir(parents=True)
+    (tmp_path / "link").symlink_to("real")
+    (tmp_path / "absolute").symlink_to(tmp_path / "link")
+    wanted = {"path": tmp_path / "absolute/below/../new/file", "content": "x"}
+    assert "msg" not in bring({**wanted, "path": tmp_path / "absolute/new", "state": "directory"}, wanted)
+    assert (tmp_path / "real/new/file").read_text() == "x"
+    os.lchown(tmp_path / "link", 4242, 4242)
+    done = bring({**wanted, "content": "y"})
+    assert "link on the way to" in done["msg"] and "is a link of uid 4242" in done["msg"]
+    assert (tmp_path / "real/new/file").read_text() == "x"
+
+
+def test_links_without_end(tmp_path):
+    (tmp_path / "link").symlink_to("link")
+    assert "link on the way to" in bring({"path": tmp_path / "link/file", "content": "x"})["msg"]
 
 
 def test_not_allowed(tmp_path, monkeypatch):

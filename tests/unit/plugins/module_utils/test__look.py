@@ -266,7 +266,7 @@ def test_links_on_the_way(tmp_path, monkeypatch):
 def look(tmp_path, **params):
     """What is seen of a private directory."""
     defaults = {name: argument.get("default", "") for name, argument in _look.ARGUMENTS.items()}
-    return _look.Look(None, {**defaults, "config_dir": str(tmp_path), **params})._config_dir(str(tmp_path))
+    return _look.Look(None, {**defaults, "config_dir": str(tmp_path), **params})._config_dir({"home": str(tmp_path), "uid": os.getuid()})
 
 
 @pytest.mark.parametrize(
@@ -328,6 +328,113 @@ def test_links_in_a_private_directory_are_not_followed(tmp_path):
     assert (found["files"]["passwd"]["sha256"], found["files"]["server.pem"]["pair"]) == ("", False)
     (tmp_path / "elsewhere").symlink_to(private)
     assert look(tmp_path / "elsewhere")["links"][0] == str(tmp_path / "elsewhere")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives away")
+def test_what_is_missing_and_whose_it_will_be(tmp_path):
+    home = tmp_path / "home"
+    owner = {"home": str(home), "uid": 4242}
+    found = _look.find_missing(f"{home}/labs/one/work", owner)
+    assert (found["homeless"], found["in_home"]) == (True, False)
+    assert not _look.find_missing(f"{home}-of-another/x", owner)["homeless"]
+    home.mkdir()
+    # Who does not own their home gets nothing in it.
+    assert not _look.find_missing(f"{home}/labs/one/work", owner)["in_home"]
+    os.chown(home, 4242, 4242)
+    found = _look.find_missing(f"{home}/labs/one/work", owner)
+    assert found == {"missing": [f"{home}/labs", f"{home}/labs/one"], "begin_uid": 4242, "in_home": True, "homeless": False}
+    assert _look.find_missing(f"{home}/../home/work", owner) == {"missing": [], "begin_uid": 4242, "in_home": True, "homeless": False}
+    elsewhere = {"missing": [f"{tmp_path}/srv"], "begin_uid": 0, "in_home": False, "homeless": False}
+    assert _look.find_missing(f"{tmp_path}/srv/work", owner) == elsewhere
+    # Where a link leads counts, be it that of the home or one in it.
+    (tmp_path / "h").symlink_to(home)
+    assert _look.find_missing(f"{tmp_path}/h/work", owner)["in_home"]
+    (home / "out").symlink_to(tmp_path)
+    assert _look.find_missing(f"{home}/out/srv/work", owner) == elsewhere
+    (home / "dangling").symlink_to(tmp_path / "srv")
+    assert _look.find_missing(f"{home}/dangling/work", owner) == elsewhere
+    assert _look.find_missing(str(home), owner)["missing"] == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives away")
+def test_links_on_the_way_to_a_work_directory_that_is_to_be_made(tmp_path):
+    home, disk = tmp_path / "home", tmp_path / "disk"
+    (home / "labs").mkdir(parents=True)
+    (disk / "mine").mkdir(parents=True)
+    (home / "etc").symlink_to(disk)
+    (home / "mine").symlink_to(disk / "mine")
+    for path in (home, home / "labs", home / "etc", home / "mine", disk / "mine"):
+        os.lchown(path, 4242, 4242)
+
+    def seen(path, uid=4242):
+        return _look.Look(None, {"work_dir": path})._work_dir({"home": str(home), "uid": uid})
+
+    assert (seen("~/labs/work")["links"], seen("~/labs/work")["made_at"]) == ([], f"{home}/labs/work")
+    assert seen("~/etc/work")["links"] == [str(home / "etc")]
+    # The owner could have made it there.
+    assert (seen("~/mine/work")["links"], seen("~/mine/work")["made_at"]) == ([], f"{disk}/mine/work")
+    # And what is there is not made.
+    assert seen("~/etc/mine")["links"] == []
+    # Who runs this without root can do no more than they could by hand.
+    assert seen("~/etc/work", os.geteuid())["links"] == []
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives away")
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (lambda top: os.chown(top / "labs", 4242, 0), "/labs belongs to uid 4242, who could put other files in the place of "),
+        (lambda top: os.chown(top / "labs/conf", 4242, 0), "/labs/conf belongs to uid 4242, who could put other files"),
+        (lambda top: os.chown(top / "labs/conf/token", 4242, 0), "/labs/conf/token belongs to uid 4242, not to "),
+        (lambda top: os.chown(top / "labs/conf/server.pem", 4242, 0), "/labs/conf/server.pem belongs to uid 4242, not to "),
+        (lambda top: os.lchown(top / "labs/conf/wheels", 4242, 0), "/labs/conf/wheels belongs to uid 4242, not to "),
+        (lambda top: (top / "labs").chmod(0o777), "/labs may be written by everybody, so that others could put"),
+        (lambda top: (top / "labs").chmod(0o2775), ""),  # of root's own group
+        (lambda top: (os.chown(top / "labs", 0, 100), (top / "labs").chmod(0o2775)), "/labs may be written by group users, so that others could put"),
+        (lambda top: (top / "labs").chmod(0o1777), ""),
+        (lambda top: os.chown(top / "labs/conf", 1234, 1234), ""),  # the lab's user
+        (lambda top: os.chown(top / "labs/conf/notes", 4242, 0), ""),  # not ours, so not read
+    ],
+)
+def test_private_directory_that_others_could_change(tmp_path, spoil, why):
+    private = tmp_path / "labs/conf"
+    private.mkdir(parents=True)
+    for name in ("token", "server.pem", "notes"):
+        (private / name).write_text("x")
+    (private / "wheels").mkdir()
+    asking = _look.Look(None, {"name": "lab"})
+    facts = {"config_dir": {"path": str(private)}, "owner": {"name": "alice", "uid": 1234, "lab_uid": 1234}}
+    assert asking._untrusted(facts) == ("", "")
+    spoil(tmp_path)
+    found, _home = asking._untrusted(facts)
+    assert (found == "") is (why == "") and why in found
+    assert not found or found.endswith(", or name another directory as lab_config_dir.")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives away")
+def test_home_beside_a_private_directory_that_is_somebody_else_s(tmp_path):
+    (tmp_path / "conf-home").mkdir()
+    facts = {"config_dir": {"path": str(tmp_path / "conf")}, "owner": {"name": "alice", "uid": 1234, "lab_uid": 1234}}
+    asking = _look.Look(None, {"name": "lab"})
+    assert asking._untrusted(facts) == ("", "")
+    os.chown(tmp_path / "conf-home", 4242, 4242)
+    found, home = asking._untrusted(facts)
+    assert (found, f"{tmp_path}/conf-home belongs to uid 4242, not to alice or root" in home) == ("", True)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives away")
+@pytest.mark.parametrize(
+    ("uid", "config", "trusted"),
+    [(1234, {}, True), (4242, {}, False), (1234, {"Env": []}, False), (1234, {"Env": [], "User": "1234:100"}, True)],
+)
+def test_private_directory_of_a_lab_that_runs(tmp_path, uid, config, trusted):
+    """Whoever asks: a token that somebody planted is not used to ask the server."""
+    (tmp_path / "token").write_text("x" * 43)
+    os.chown(tmp_path / "token", uid, uid)
+    lab = container(env=["NB_UID=1234"], Mounts=[{"Destination": "/etc/mlenv", "Source": str(tmp_path)}])
+    lab.raw["Config"].update(config)
+    found = _look.Look(None, {"owner": "root"})._untrusted_mount(lab)
+    assert (found == "") is trusted and (trusted or f"{tmp_path}/token belongs to uid {uid}" in found)
 
 
 @pytest.mark.parametrize("text", ["2026-11-25T01:00:00.123456789Z", "2026-11-25T01:00:00Z", "2026-11-25T02:00:00.1+01:00"])
@@ -419,7 +526,7 @@ def test_a_server_that_lets_everybody_in_is_not_ready(is_open, sentence, wait, a
         asking = _look.Look(None, {"wait": wait, "name": "lab"})
         asking.engine = type("Engine", (), {"inspect": lambda self, name: names.append(name) or lab})()
         monkeypatch.setattr(asking, "_token", lambda _container: "right")
-        facts = {"engine": {"available": True}, "gpus": {"lost": ""}}
+        facts = {"engine": {"available": True}, "gpus": {"lost": ""}, "untrusted": ""}
         asking._ask_server(facts, lab)
         server.shutdown()
     assert (facts["ready"], facts["open"], names) == (not is_open, is_open, asked)
@@ -461,6 +568,7 @@ def test_a_token_that_cannot_be_sent_is_not_told(token):
         # Long ago, which says nothing of now.
         ({"container": {"exists": True, "running": True, "state": "running", "exit_code": 0, "restarts": 8}, "status": 500}, "answers 500"),
         ({"status": 403}, "does not accept its own token"),
+        ({"untrusted": "/srv/labs belongs to mallory."}, "/srv/labs belongs to mallory."),
         ({"status": 500}, "http://127.0.0.1:1/lab answers 500"),
         ({"gpus": {"lost": "nvidia-smi in it says: No devices were found"}}, "but without the GPUs that it was given: nvidia-smi in it says: No devices"),
         ({"status": 0}, "nothing answered at http://127.0.0.1:1/lab within 30 s"),
@@ -469,7 +577,8 @@ def test_a_token_that_cannot_be_sent_is_not_told(token):
 )
 def test_why_not_ready(facts, sentence):
     up = {"exists": True, "running": True, "state": "running", "exit_code": 0, "restarts": 0}
-    usual = {"engine": {"available": True}, "container": up, "gpus": {"lost": ""}, "open": False, "status": 0, "restarted": 0, "url": "http://127.0.0.1:1/lab"}
+    usual = {"engine": {"available": True}, "container": up, "gpus": {"lost": ""}, "open": False, "status": 0, "restarted": 0}
+    usual.update(url="http://127.0.0.1:1/lab", untrusted="")
     facts = {**usual, **facts}
     assert sentence in _look.why_not_ready({"name": "lab", "wait": 30}, facts)
 

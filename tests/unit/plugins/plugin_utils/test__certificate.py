@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
+import os
 
 import pytest
 
@@ -218,6 +219,22 @@ def test_key_of_the_authority_that_others_may_read(tmp_path):
     (tmp_path / "ca.key").chmod(0o640)
     (said,) = _certificate.authority_refusals(str(tmp_path), "")
     assert "ca.key is open to others than its owner" in said
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root gives away")
+@pytest.mark.parametrize("name", ["", "tls", "tls/ca.key", "tls/ca.crt"])
+def test_authority_that_somebody_else_could_have_put_there(tmp_path, name, monkeypatch):
+    monkeypatch.delenv("SUDO_UID", raising=False)
+    (tmp_path / "tls").mkdir()
+    for file, text in (("ca.key", ROOT.key_pem()), ("ca.crt", ROOT.pem)):
+        (tmp_path / "tls" / file).write_text(text)
+        (tmp_path / "tls" / file).chmod(0o600)
+    os.chown(tmp_path / name, 4242, 4242)
+    (said,) = _certificate.authority_refusals(str(tmp_path / "tls"), "")
+    assert f"{tmp_path / name} belongs to uid 4242" in said and said.endswith("or name another directory as lab_tls_dir.")
+    # With sudo, a home may still be that of who called it.
+    monkeypatch.setenv("SUDO_UID", "4242")
+    assert list(_certificate.authority_refusals(str(tmp_path / "tls"), "")) == []
 
 
 def test_a_file_that_cannot_be_read(tmp_path):

@@ -22,6 +22,7 @@ WANTED = {
         **{"mode": "none", "gen_cert": False, "names": [], "names_given": False, "days": 365, "renew_days": 30, "dir": "/tls", "authority": ""},
         **{"ca_passphrase": "", "certificate": "", "certificate_file": "", "certificate_text": "", "key": "", "key_file": "", "key_text": ""},
     },
+    **{"remove_data": False},
     **{"packages_volume": "lab-data", "memory": "", "cpus": "0.0", "pids": "16384", "sudo": True, "read_only_image": False, "networks": []},
     **{"shm_size": "", "restart_policy": "unless-stopped", "stop_timeout": "30", "log_max_size": "10m", "log_max_files": "3", "umask": ""},
     **{"gpus": {"host": "lab", "name": "lab", "gpus": "auto", "exclusive": False}, "gpu_play": []},
@@ -35,6 +36,7 @@ ENGINE = {
 }
 ROOTLESS = {**ENGINE, "kind": "podman", "rootless": True, "socket": "/run/user/1001/podman/podman.sock"}
 ABSENT = {"path": "", "type": "absent", "uid": None, "gid": None, "mode": "", "sha256": ""}
+PLACE = {"missing": [], "in_home": True, "homeless": False, "links": []}
 NO_FILES = {
     **dict.fromkeys(("ca-certificates.crt", "passwd", "group"), ABSENT),
     "jupyter_server_config.json": {**ABSENT, "hash": False},
@@ -48,8 +50,12 @@ BARE = {
     "image": {"present": True, "jupyter": True, "id": "sha256:1", "name": "mlenv-test:minimal", "path": "/usr/bin", "architecture": "", "size": 0},
     "container": {"exists": False, "running": False, "state": "absent", "managed": False, "jupyter": False, "health": "none", "namesake": ""},
     "volume": {"exists": False},
-    "work_dir": {**ABSENT, "path": "/home/alice/work"},
-    "config_dir": {**ABSENT, "path": "/private", "ours": False, "names": [], "strangers": [], "links": [], "home_taken": False, "files": NO_FILES},
+    "work_dir": {**ABSENT, **PLACE, "path": "/home/alice/work", "made_at": "/home/alice/work"},
+    "config_dir": {
+        **{**ABSENT, **PLACE, "path": "/private", "ours": False, "names": [], "strangers": [], "home_taken": False, "home_untrusted": ""},
+        "files": NO_FILES,
+    },
+    "untrusted": "",
     **{"ca_bundle": {"path": "", "sha256": ""}, "mounts": {}, "networks": {}, "address_here": True, "port_holder": "", "packages": {}},
     "sources": {"nft": True, "apt": True, "boot": {"kind": "systemd"}, "left": [], "rules": "", "as_wanted": True},
     "gpus": {**_gpus.NONE, **_gpus.UNSEEN},
@@ -240,11 +246,22 @@ def test_secrets_are_kept_apart():
 
 def test_directories_that_are_not_there():
     paths = [file["path"] for file in plan()["secret"]["files"] if file.get("state") == "directory"]
-    assert paths == ["/home/alice/work", "/", "/private"]
-    # The one above the private one may be anybody's.
-    assert [file["path"] for file in plan()["secret"]["files"] if not file.get("force", True)] == ["/"]
+    assert paths == ["/home/alice/work", "/private"]
     # Those that are there are their owner's, but for the private one.
     assert [file["path"] for file in plan(**as_planned())["secret"]["files"] if file.get("state") == "directory"] == ["/private"]
+
+
+@pytest.mark.parametrize(("in_home", "work_mode", "private_mode", "owner"), [(True, "0755", "0700", 1001), (False, "0755", "0755", None)])
+def test_directories_above_those_that_are_not_there(in_home, work_mode, private_mode, owner):
+    """In the owner's home they are the owner's. Elsewhere they stay root's: who owns one could put another in the place of a neighbour's."""
+    work = {**BARE["work_dir"], "missing": ["/srv/a", "/srv/a/b"], "in_home": in_home}
+    private = {**BARE["config_dir"], "missing": ["/srv/c"], "in_home": in_home}
+    above = [file for file in plan(work_dir=work, config_dir=private)["secret"]["files"] if not file.get("force", True)]
+    assert [(file["path"], file["mode"], file.get("owner"), file.get("group")) for file in above] == [
+        ("/srv/a", work_mode, owner, owner),
+        ("/srv/a/b", work_mode, owner, owner),
+        ("/srv/c", private_mode, owner, owner),
+    ]
 
 
 def test_a_token_is_made_once():
@@ -428,7 +445,7 @@ def test_made_by_hand_is_set_aside():
 
 @pytest.mark.parametrize("state", ["stopped", "absent"])
 def test_a_lab_that_shall_not_run_needs_no_plan(state):
-    assert lab_plan({**WANTED, "state": state}, BARE) == {"refused": [], "differs": {}, "busy": False}
+    assert lab_plan({**WANTED, "state": state}, BARE) == {"refused": [], "differs": {}, "busy": False, "brings_home": False}
 
 
 def test_refused():
