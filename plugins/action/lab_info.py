@@ -12,6 +12,7 @@ import time
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
+from ansible_collections.mlenv.jupyter.plugins.module_utils._address import DEFAULT, same_address
 from ansible_collections.mlenv.jupyter.plugins.module_utils._look import ARGUMENTS, credentials, look_at
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._clock import clock_warnings, skew_between
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._here import is_here, run_here
@@ -19,6 +20,8 @@ from ansible_collections.mlenv.jupyter.plugins.plugin_utils._misspelt import mis
 
 # What Ansible says if sudo and the like say no.
 NOT_BECOME = re.compile("(missing|incorrect|invalid) .*password|become|privilege|sudo", re.IGNORECASE)
+# Modules of community.docker, and their group, in module_defaults.
+OTHERS = re.compile(r"(group/)?(community\.docker\.)?docker(_\w+)?")
 UNREACHABLE = {
     "REMOTE HOST IDENTIFICATION HAS CHANGED": "This host shows another key than it did before: if it was installed anew, remove the old one (ssh-keygen -R)",
     "Host key verification failed": "Nobody has vouched for the key of this host yet: log in once by hand, or add its key to known_hosts",
@@ -28,6 +31,22 @@ UNREACHABLE = {
 def why_unreachable(words: str) -> str:
     means = next((means for sign, means in UNREACHABLE.items() if sign in words), None)
     return f"{means}. In the original words: {words}" if means else words
+
+
+def told_by_defaults(defaults: list):
+    """The address that module_defaults give to modules of community.docker, "" if they give none. The later ones count."""
+    told = [values for default in defaults for name, values in default.items() if OTHERS.fullmatch(name) and isinstance(values, dict)]
+    return next((values[name] for values in reversed(told) for name in ("docker_host", "docker_url") if values.get(name)), "")
+
+
+def about_defaults(engine: dict, told: str) -> str:
+    """Why those modules would talk to another engine than the client, "" if they would not."""
+    if not told or same_address(told, engine["address"] or DEFAULT):
+        return ""
+    return (
+        f"The engine's client on this host talks to {engine['address'] or DEFAULT} ({engine['named_by'] or 'its default'}), and module_defaults of this play "
+        f"have the modules of community.docker talk to {told}: name one engine for both, as DOCKER_HOST in environment, and leave it out of module_defaults."
+    )
 
 
 class ActionModule(ActionBase):
@@ -42,6 +61,9 @@ class ActionModule(ActionBase):
             result["failed"] = "msg" in result
         else:
             result.update(self._look_there(task_vars))
+        told = str(self._templar.template(told_by_defaults(self._task.module_defaults or [])))
+        if "engine" in result:
+            result["engine"]["conflict"] = result["engine"]["conflict"] or about_defaults(result["engine"], told)
         # What every role of ours does first, so that who misspelt a variable is told before anything is done without it.
         role = self._task._role
         warnings = misspelt(role.get_name(), role.get_default_vars(), task_vars) if role else []

@@ -27,6 +27,7 @@ from functools import partial
 from importlib.util import find_spec
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
+from ansible_collections.mlenv.jupyter.plugins.module_utils._address import NOWHERE, find_address
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine, EngineError, engine_trouble
 from ansible_collections.mlenv.jupyter.plugins.module_utils._names import (
     CERTIFICATE,
@@ -93,6 +94,7 @@ STARTED, PATIENCE = 60, 20
 NO_ENGINE = {
     **{"available": False, "daemon": "", "reason": "", "kind": "", "version": "", "runtimes": [], "default_runtime": "", "cdi_dirs": [], "limits": []},
     **{"architecture": "", "cpus": 0, "containers": 0, "live_restore": False, "root_dir": "", "free": -1, "rootless": False, "selinux": False, "socket": ""},
+    **NOWHERE,
 }
 
 # Where distributions keep what the host itself trusts.
@@ -604,7 +606,7 @@ class Look:
         facts["address_here"] = is_of_this_host(self.params["bind_address"])
         facts["hostname"] = socket.gethostname()
         facts["gpus"] = {**_gpus.NONE, **_gpus.UNSEEN}
-        if self.params["gpus"] and (self.params["docker_host"] or "unix:").startswith("unix:"):  # else the engine is on another host
+        if self.params["gpus"] and facts["engine"]["here"]:
             facts["gpus"].update(_gpus.look_at_host(self.engine.run_command, facts["engine"]))
             if facts["gpus"]["warning"]:
                 self.warnings.append(f"nvidia-smi on this host tells of GPUs that work, and says as well: {facts['gpus']['warning']}")
@@ -622,6 +624,7 @@ class Look:
         """Whether an engine answers, and what it can do."""
         facts = {**NO_ENGINE, **find_place(os.path.basename(self.engine.cli))}
         try:
+            facts.update(find_address(self.engine, self.params.get("docker_host", "")))
             result = self.engine.run("info", "--format", "{{json .}}")
         except EngineError as trouble:
             return {**facts, "reason": str(trouble)}
@@ -634,8 +637,20 @@ class Look:
             words = "; ".join(filter(None, map(str.strip, errors or result.err.splitlines()))) or f"it ended with code {result.rc}"
             self.warnings.append(f"The engine of this host answers, and {self.engine.cli} info says as well: {words}")
         facts.update(read_engine(info), available=True)
+        if facts["kind"] == "podman":
+            self._podman_address(facts)
         facts["free"] = free_space(facts["root_dir"])
         return facts
+
+    @staticmethod
+    def _podman_address(facts: dict) -> None:
+        """Other modules talk to Podman at its socket, where it speaks as Docker does; or at that which its client was told."""
+        told = facts["environment"].get("DOCKER_HOST", "")
+        if told.startswith("unix:"):
+            path = told.removeprefix("unix:").replace("//", "/", 1)
+            facts["socket"] = path if os.path.exists(path) else ""
+        facts.update(address=f"unix://{facts['socket']}" if facts["socket"] else "", default=not facts["named_by"])
+        facts["environment"] = {"DOCKER_HOST": facts["address"]} if facts["socket"] else {}
 
     def _ask_engine(self, facts: dict) -> None:
         reference, name = self.params["image"], self.params["name"]

@@ -65,7 +65,7 @@ def refusals(wanted: dict, look: dict) -> list:
     State ``early`` asks for what the other labs of the play and the GPUs of the host say, ``bare`` for all that needs neither engine nor image.
     """
     if wanted["state"] == "early":
-        return [*about_neighbours(wanted), *about_future_gpus(wanted, look)]
+        return [*about_one_engine(look["engine"]), *about_neighbours(wanted), *about_future_gpus(wanted, look)]
     wanted = {**wanted, "cpus": float(wanted["cpus"])}  # ansible-core 2.18 makes a text of a number
     if wanted["state"] == "bare":
         found = [*about_name(wanted, look), *about_paths(look)]
@@ -120,7 +120,19 @@ def about_name(wanted: dict, look: dict):
         yield f"lab_name {name} is how the ID of container {look['container']['namesake']} begins, and the engine mistakes one for the other: use another name."
 
 
+def about_one_engine(engine: dict):
+    """The client and the modules that make the container must mean the same engine, and one that sees the files of this host."""
+    if engine["conflict"]:
+        yield engine["conflict"]
+    elif not engine["here"]:
+        yield (
+            f"The engine's client on this host talks to {engine['address']} ({engine['named_by']}), which is another host, and a lab has its files "
+            "and its port on the host of its engine: let Ansible connect to that host, or leave that address out."
+        )
+
+
 def about_engine(wanted: dict, look: dict):
+    yield from about_one_engine(look["engine"])
     if wanted["check_mode"]:
         return  # check mode runs to the end on a bare host
     engine = look["engine"]

@@ -10,6 +10,7 @@ import re
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.filter.lab_refusals import FilterModule
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
+from ansible_collections.mlenv.jupyter.plugins.module_utils._address import NOWHERE
 
 refusals = FilterModule().filters()["lab_refusals"]
 
@@ -64,7 +65,10 @@ WANTED = {
     "brings_home": False,
 }
 FILES = {"mode": "files", "certificate": "c.pem", "certificate_file": "", "key": "", "key_file": ""}
-ENGINE = {"available": True, "reason": "", "kind": "docker", "socket": "", "rootless": False, "cpus": 8, "limits": ["memory", "cpus", "pids"]}
+ENGINE = {
+    **{"available": True, "reason": "", "kind": "docker", "socket": "", "rootless": False, "cpus": 8, "limits": ["memory", "cpus", "pids"]},
+    **NOWHERE,
+}
 PRIVATE = {
     **{"path": "/home/alice/.config/mlenv/lab", "type": "absent", "ours": False, "names": [], "strangers": [], "links": [], "home_taken": False},
     **{"home_untrusted": "", "homeless": False},
@@ -278,6 +282,11 @@ def test_value_that_cannot_work(wanted, sentence):
     [
         ({"engine": {**ENGINE, "available": False, "reason": "No engine answers."}}, "No engine answers."),
         ({"engine": {**ENGINE, "kind": "podman", "rootless": True}, "euid": 1001}, "systemctl --user enable --now podman.socket"),
+        ({"engine": {**ENGINE, "conflict": "The client talks to A, modules to B."}}, "The client talks to A, modules to B."),
+        (
+            {"engine": {**ENGINE, "here": False, "address": "tcp://192.0.2.7:2375", "named_by": "DOCKER_CONTEXT=second"}},
+            "talks to tcp://192.0.2.7:2375 (DOCKER_CONTEXT=second), which is another host",
+        ),
         ({"engine": {**ENGINE, "rootless": True}}, "Podman without root can give files to nobody but the user that runs it"),
         ({"requests": False}, "need the Python library requests"),
         ({"image": {"present": False, "jupyter": False}}, "is not on this host: run role mlenv.jupyter.image"),
@@ -531,7 +540,7 @@ TEXTS_OF_LAB = {"packages": ["pandas", "dask[array,dataframe]>=2024"], "requirem
 
 
 def said_bare(wanted=(), texts=(), **look):
-    bare = {"available": False, "reason": "No engine answers.", "kind": "", "rootless": False, "cpus": 0, "limits": []}
+    bare = {**NOWHERE, "available": False, "reason": "No engine answers.", "kind": "", "rootless": False, "cpus": 0, "limits": []}
     nothing = {"engine": {**ENGINE, **bare}, "requests": False, "image": {"present": False, "jupyter": False}}
     return said({"state": "bare", "networks": ["data"], "texts": {**TEXTS_OF_LAB, **dict(texts)}, **dict(wanted)}, **nothing, **look)
 

@@ -13,6 +13,7 @@ import pytest
 from ansible_collections.mlenv.jupyter.plugins.filter.lab_plan import lab_plan
 from ansible_collections.mlenv.jupyter.plugins.filter.lab_secrets import lab_secrets
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
+from ansible_collections.mlenv.jupyter.plugins.module_utils._address import NOWHERE
 
 WANTED = {
     **{"state": "started", "check_mode": False, "name": "lab", "image": "mlenv-test:minimal", "flavor": "", "port": 28888, "container_port": "8888"},
@@ -31,6 +32,7 @@ WANTED = {
     **{"wheels": "", "wheels_dir": "", "ca_files": [], "ca_certificates": "", "missing_certificates": [], "kernels": [], "kernel_texts": []},
 }
 ENGINE = {
+    **NOWHERE,
     **{"available": True, "reason": "", "kind": "docker", "socket": "", "rootless": False, "selinux": False, "cpus": 8, "free": -1, "root_dir": ""},
     **{"default_runtime": "", "runtimes": [], "architecture": "x86_64", "version": "27.0", "limits": ["memory", "cpus", "pids"]},
 }
