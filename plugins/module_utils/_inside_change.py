@@ -31,7 +31,17 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_kernel impor
     undo_environment,
 )
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import Look
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, existing_parent, files_of, listed, recorded, refuse_foreign
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import (
+    FULL,
+    Base,
+    Trouble,
+    existing_parent,
+    files_of,
+    listed,
+    place_without_room,
+    recorded,
+    refuse_foreign,
+)
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_uv import find_uv, only_pip_knows, uv_install
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import archive_hashes, cannot_be_hashed, pinned, requirement_of
 
@@ -59,7 +69,11 @@ def change(request):
     except Trouble as trouble:
         return {"error": str(trouble), **trouble.details}
     except OSError as error:
-        return {"error": f"{error.filename or base.path}: {error.strerror or error}"}
+        # Of a link and of a rename, the second name is where it was to be.
+        path = error.filename2 or error.filename or base.path
+        if error.errno in FULL:
+            return {"error": "no space is left", "full": place_without_room([path])}
+        return {"error": f"{path}: {error.strerror or error}"}
 
 
 def transaction(request, base, stage):
@@ -76,6 +90,8 @@ def transaction(request, base, stage):
         done = install(request, base, stage, look, older)
         answer.update(argv=done.argv, rc=done.rc, out=done.out, err=done.err)
         if done.rc:
+            if "No space left on device" in done.out + done.err or "Disk quota exceeded" in done.out + done.err:
+                answer["full"] = place_without_room([base.own, tempfile.gettempdir()])
             return answer
         answer["installer"] = done.installer
         staged = really_new(done.dists, user, request, stage)

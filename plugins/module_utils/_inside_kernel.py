@@ -14,7 +14,7 @@ import os
 import shutil
 import venv
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Trouble
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import FULL, Trouble
 
 
 def refuse_others(place):
@@ -66,9 +66,15 @@ def remove_kernel(base):
     """The kernel first: a notebook shall not find one that does not start. Both are out of sight at once."""
     kernels = [] if base.place.is_anothers else [os.path.dirname(base.place.kernel)]
     for path in [*kernels, base.path]:
-        if os.path.lexists(path):
+        if not os.path.lexists(path):
+            continue
+        try:
             os.makedirs(base.trash, exist_ok=True)
             os.rename(path, os.path.join(base.trash, f"{len(os.listdir(base.trash))}"))
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            shutil.rmtree(path)  # to move it takes room, too
 
 
 def undo_environment(place):

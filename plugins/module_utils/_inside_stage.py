@@ -21,6 +21,9 @@ import time
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import JOURNAL, OWN_DIRECTORY, Place, dists_in, versions
 
+# What a file system says that has no byte or no file left, for this user or at all.
+FULL = (errno.ENOSPC, errno.EDQUOT)
+
 
 def sight_of(stage):
     """Beside a stage: links to what an installer shall take for installed. Not below, nor with a name that begins like its."""
@@ -55,8 +58,7 @@ class Base:
     @contextlib.contextmanager
     def locked(self, timeout):
         """Only one transaction at a time, also when two containers share the volume."""
-        os.makedirs(self.own, exist_ok=True)
-        with open(os.path.join(self.own, "lock"), "w", encoding="utf-8") as lock:
+        with self.lock_file() as lock:
             deadline = time.monotonic() + timeout
             while True:
                 try:
@@ -65,18 +67,33 @@ class Base:
                 except BlockingIOError:
                     if time.monotonic() > deadline:
                         raise Trouble(f"another installation into {self.place.root} did not end within {timeout} s") from None
-                    with open(self.waiting, "w", encoding="utf-8"):
+                    with contextlib.suppress(OSError), open(self.waiting, "w", encoding="utf-8"):
                         pass
                     time.sleep(0.1)
             with contextlib.suppress(FileNotFoundError):
                 os.remove(self.waiting)
-            self.lock = lock.fileno()
+            self.lock = lock
             self.before = versions(dists_in(self.site))
             self.finish_interrupted()
             try:
                 yield
             finally:
                 self.clean()
+
+    @contextlib.contextmanager
+    def lock_file(self):
+        """Yield the descriptor of what to lock. On a volume without room for a file it is the directory, so that packages can still be removed."""
+        try:
+            os.makedirs(self.own, exist_ok=True)
+            number = os.open(os.path.join(self.own, "lock"), os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            number = os.open(existing_parent(self.own), os.O_RDONLY)
+        try:
+            yield number
+        finally:
+            os.close(number)
 
     def clean(self):
         for folder in (self.stage, sight_of(self.stage), self.trash):
@@ -104,16 +121,32 @@ class Base:
         shared = {path for dist in (staying if removed else ()) for path in listed(dist)}
         files = [*(path for dist in removed for path in files_of(dist, self.path) if path not in shared), *more]
         moves = Moves()
-        self.write_journal({"removing": True, "files": files})
         try:
+            self.write_journal({"removing": True, "files": files})
             self.remove(files, moves)
             self.write_journal({"removing": False})
             self.insert(moves)
-        except OSError:
+        except OSError as error:
             moves.undo()
-            os.remove(self.journal)
-            raise
+            for path in (self.journal, self.journal + ".new"):
+                with contextlib.suppress(FileNotFoundError):
+                    os.remove(path)
+            no_room = error.errno in FULL or not os.path.isdir(self.own)  # for which there was none, either
+            if not no_room or os.path.isdir(self.stage):
+                raise
+            self.remove_at_once(files)
+            return
         os.remove(self.journal)
+
+    def remove_at_once(self, files):
+        """Without a journal, for which there is no room. Metadata goes last, its list of files at the very end: who is killed can begin again."""
+        for path in sorted(files, key=lambda path: (".dist-info/" in path or ".egg-info" in path, path.endswith("/RECORD"))):
+            if os.path.isdir(path) and not os.path.islink(path):
+                shutil.rmtree(path)
+            elif os.path.lexists(path):
+                os.remove(path)
+        for folder in sorted({os.path.dirname(path) for path in files}, key=len, reverse=True):
+            self.prune(folder)
 
     def refuse_foreign(self, dists):
         """Say whose directories stand in the way of replacing these distributions."""
@@ -156,6 +189,21 @@ class Base:
             if os.path.lexists(target):
                 moves.move(target, os.path.join(self.trash, folder, entry))
             moves.move(origin, target)
+
+
+def place_without_room(paths):
+    """What is to be told of the fullest of the file systems on which these paths are: where it is mounted, and what is free there."""
+    places = {mount_of(existing_parent(path)) for path in paths}
+    free = {place: os.statvfs(place) for place in places}
+    fullest = min(places, key=lambda place: 0 if free[place].f_files and not free[place].f_favail else free[place].f_bavail * free[place].f_frsize)
+    found = free[fullest]
+    return {"mount": fullest, "free": found.f_bavail * found.f_frsize, "files": found.f_favail if found.f_files else None}
+
+
+def mount_of(path):
+    while not os.path.ismount(path):
+        path = os.path.dirname(path)
+    return path
 
 
 class Moves:

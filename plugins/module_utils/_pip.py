@@ -196,7 +196,19 @@ class Packages:
         return self._ask(LOOK, "look", request, self._user)
 
     def change(self, request: dict) -> dict:
-        return self._ask(CHANGE, "change", request, self._user)
+        answer = self._ask(CHANGE, "change", request, self._user)
+        if "full" in answer:
+            answer["error"] = self._without_room(**answer["full"])
+        return answer
+
+    def _without_room(self, mount: str, free: int, files: int | None) -> str:
+        """What is full, by the name that it has on the host."""
+        mounts = {one["Destination"]: one for one in self._container.raw.get("Mounts") or []}
+        names = {"volume": "volume {Name} ({Destination})", "bind": "{Source} of the host ({Destination})"}
+        there = mounts.get(mount)
+        place = names.get(there.get("Type", ""), "{Destination}").format(**there) if there else mount
+        left = f"{free} bytes" + ("" if files is None else f" and {files} files")
+        return f"no space is left on {place}, where {left} are free: remove packages that are not needed (state absent), or give it more room"
 
     def inform(self, request: dict) -> dict:
         return self._ask(INFORM, "inform", request, self._user)
@@ -257,7 +269,7 @@ def what_was_said(answer: dict) -> dict:
     """The installer's command and words. Raises PipError if it failed."""
     told = {"cmd": readable(answer.get("argv", [])), "stdout": answer.get("out", ""), "stderr": answer.get("err", "")}
     if answer.get("rc"):
-        raise PipError(explain(answer["out"], answer["err"]), rc=answer["rc"], **told)
+        raise PipError(answer.get("error") or explain(answer["out"], answer["err"]), rc=answer["rc"], **told)
     if "error" in answer:
         raise PipError(answer["error"], **told)
     return told

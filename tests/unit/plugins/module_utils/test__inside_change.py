@@ -779,3 +779,60 @@ def test_a_cache_brings_packages_back_without_the_index(uv_lab, wheels):
         uv_lab.change("tw-b", index_lines=index_lines, installer="auto", cache=True)
     uv_lab.change("tw-b", state="absent")
     assert uv_lab.change("tw-b", index_lines=index_lines, installer="auto", cache=True)["installed"] == {"tw-b": "1.5"}
+
+
+@pytest.fixture(name="full_lab")
+def fixture_full_lab(lab_at, tmp_path):
+    """A lab whose volume takes no byte and no file any more once it is filled."""
+    if os.getuid() != 0:
+        pytest.skip("only root can mount a file system")
+    volume = tmp_path / "volume"
+    volume.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k,nr_inodes=60", "tmpfs", str(volume)], check=False, capture_output=True)
+    if mounted.returncode != 0:
+        pytest.skip(f"this machine mounts nothing: {mounted.stderr.decode()}")
+    yield lab_at(volume / "local")
+    subprocess.run(["umount", str(volume)], check=True)
+
+
+def fill(folder):
+    """Leave neither a byte nor a file."""
+    for number in range(1000):
+        try:
+            with open(folder / f"filler-{number}", "wb") as file:
+                file.write(b"x" * 10000)
+        except OSError:
+            break
+    with contextlib.suppress(OSError):
+        for number in range(1000):
+            (folder / f"empty-{number}").touch()
+
+
+@pytest.mark.parametrize("state", ["absent", "exact"])
+@pytest.mark.parametrize("locked_before", [True, False])
+def test_a_full_volume_can_be_emptied(full_lab, state, locked_before):
+    full_lab.change("tw-a==1.0", "tw-files==1.0")
+    if not locked_before:
+        shutil.rmtree(full_lab.base / _inside_installed.OWN_DIRECTORY)
+    fill(full_lab.base.parent)
+    names = ("tw-files",) if state == "absent" else ("tw-a",)
+    assert full_lab.change(*names, state=state, check=True)["after"] == {"tw-a": "1.0"}
+    assert full_lab.change(*names, state=state)["after"] == {"tw-a": "1.0"}
+    assert full_lab.packages == {"tw-a": "1.0"}
+    assert "tw_files_data" not in " ".join(full_lab.files())
+
+
+def test_a_kernel_goes_from_a_full_volume(full_lab):
+    full_lab.change("tw-a==1.0")
+    kernel = full_lab.base / "share/virtualenvs/old"
+    (kernel / "lib").mkdir(parents=True)
+    fill(full_lab.base.parent)
+    full_lab.change(virtualenv="old", state="absent", whole=True)
+    assert not kernel.exists()
+
+
+def test_what_is_full_is_named(full_lab):
+    fill(full_lab.base.parent)
+    answer = full_lab.change("tw-a==1.0")
+    assert answer["full"]["mount"] == str(full_lab.base.parent)
+    assert answer["full"]["files"] == 0
