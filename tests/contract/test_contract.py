@@ -7,6 +7,7 @@ test_better.py.
 from __future__ import annotations
 
 import json
+import re
 import shlex
 import time
 import zipfile
@@ -71,7 +72,7 @@ def test_user_and_home(run):
     done = run(command=["bash", "-c", script], check=False)
     assert done.returncode == 1, "jovyan must not have sudo by itself"
     assert "uid=1000(jovyan) gid=100(users)" in done.stdout
-    assert "jovyan:users drwxrws" in done.stdout
+    assert re.search("^jovyan:users drw[xs]rws", done.stdout, re.MULTILINE)
 
 
 def test_user_has_no_password_and_no_su(run):
@@ -90,6 +91,13 @@ def test_start_sh_twice_is_harmless(run):
     assert run(command=["start.sh", "echo", "once"]).stdout == "once\n"
 
 
+@pytest.mark.parametrize("user", ["root", "1000"])
+def test_start_sh_marks_what_it_started(run, user):
+    done = run("--user", user, command=["bash", "-c", "echo $_START_SH_EXECUTED; exec start.sh echo twice"])
+    assert done.stdout.split() == ["1", "twice"]
+    assert [line for line in done.stderr.splitlines() if "WARN" in line and "start.sh" in line]
+
+
 def test_words_of_start_sh_go_to_stderr(run):
     assert run(*ROOT, command=["echo", "alone"]).stdout == "alone\n"
 
@@ -104,10 +112,19 @@ def test_command_runs_as_the_user(run, user):
     assert done.stdout.split() == ["jovyan", "users", "/home/jovyan", "/home/jovyan"]
 
 
-@pytest.mark.parametrize("name", ["PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "ANYTHING"])
+@pytest.mark.parametrize("name", ["LD_LIBRARY_PATH", "PYTHONPATH", "ANYTHING"])
 def test_variables_survive_the_change_of_user(run, name):
     value = "/somewhere:/opt/conda/bin:/usr/bin:/bin"
     assert run(*ROOT, *env(f"{name}={value}"), command=["bash", "-c", f"echo ${name}"]).stdout.strip() == value
+
+
+@pytest.mark.parametrize("user", ["root", "1000"])
+def test_path_survives_with_what_the_hooks_put_before_it(run, user):
+    # The start scripts themselves are in /usr/local/bin, and conda's activation puts its own directories first.
+    value = "/somewhere:/opt/conda/bin:/usr/local/bin:/usr/bin:/bin"
+    path = run("--user", user, *env(f"PATH={value}"), command=["bash", "-c", "echo $PATH"]).stdout.strip()
+    assert path.endswith(value)
+    assert all(directory.startswith("/opt/conda/") for directory in path.removesuffix(value).split(":") if directory)
 
 
 def test_rename(run):
@@ -166,6 +183,19 @@ def test_name_of_a_new_group(run, group, expected):
 def test_root_triplet(run):
     done = run(*ROOT, *env("NB_USER=root", "NB_UID=0", "NB_GID=0"), command=["bash", "-c", "id --user; echo $HOME; pwd"])
     assert done.stdout.split() == ["0", "/home/root", "/home/root"]
+
+
+@pytest.mark.since("2026-07-28", "each start of the same container added a line")
+def test_a_restart_adds_nothing(start):
+    for who, look, expected in (
+        (["GRANT_SUDO=yes"], "cat /etc/sudoers.d/* | grep -c NOPASSWD", "1"),
+        (["NB_USER=root", "NB_UID=0", "NB_GID=0"], "getent passwd root | cut -d: -f6", "/home/root"),
+    ):
+        container = start(*ROOT, *env(*who), command=["sleep", "120"])
+        for _time in range(2):
+            until(lambda found=container: "sleep" in found.exec("pgrep", "--list-full", "--exact", "sleep", check=False), "the command")
+            assert container.exec("sh", "-c", look, user="root") == expected
+            container.restart()
 
 
 def test_root_triplet_serves(start):
@@ -387,6 +417,42 @@ def test_quiet(run):
     assert "WARN" in run(*env("JUPYTER_DOCKER_STACKS_QUIET=1", "NB_UID=1234"), command=["true"]).stderr
 
 
+LOGGED = r"(?m)^%s\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] %s$"
+SPEAK = '_log_info in a hook; _log_warn "take care"; _log_error went wrong; _log DEBUG at length; _log plainly'
+SPOKEN = [("INFO", "in a hook"), ("WARNING", "take care"), ("ERROR", "went wrong"), ("DEBUG", "at length"), ("INFO", "plainly")]
+LOG = pytest.mark.since("2026-06-01", "hooks had no words of the start scripts to use")
+
+
+@LOG
+def test_levels_of_the_log(run):
+    """As start.sh itself, so do hooks and scripts of an image's owner speak."""
+    done = run(command=["bash", "-c", f"source /usr/local/bin/_docker_stacks_log.sh; {SPEAK}"])
+    assert done.stdout == ""
+    for level, words in SPOKEN:
+        assert re.search(LOGGED % (level, words), done.stderr)
+    assert re.search(LOGGED % ("INFO", ".*bash.*"), done.stderr), "start.sh itself speaks so"
+
+
+@LOG
+def test_quiet_keeps_what_is_wrong(run):
+    done = run(*env("JUPYTER_DOCKER_STACKS_QUIET=1"), command=["bash", "-c", f"source /usr/local/bin/_docker_stacks_log.sh; {SPEAK}"])
+    assert [line.partition("[")[0] for line in done.stderr.splitlines()] == ["WARNING", "ERROR"]
+
+
+@LOG
+def test_what_is_fatal_ends_it(run, tmp_path):
+    done = run(*hook(tmp_path, "50-fatal.sh", "_log_fatal no licence"), command=["echo", "started"], check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.search(LOGGED % ("FATAL", "no licence"), done.stderr)
+
+
+@LOG
+@pytest.mark.parametrize(("options", "colors"), [(["--tty"], True), (["--tty", *env("NO_COLOR=1")], False), ([], False)])
+def test_colors_are_for_terminals(run, options, colors):
+    done = run(*options, command=["bash", "-c", "source /usr/local/bin/_docker_stacks_log.sh; _log_error went wrong"])
+    assert ("\x1b[" in done.stdout + done.stderr) is colors
+
+
 def test_under_jupyterhub(start):
     container = start(*env("JUPYTERHUB_API_TOKEN=x"))
     until(lambda: "singleuser" in container.logs, "JupyterHub's own server")
@@ -447,6 +513,7 @@ def test_hooks_run_in_the_order_of_their_names(run, tmp_path):
     assert run(*mounts, command=["bash", "-c", "echo $ORDER"]).stdout.strip() == "abc"
 
 
+@pytest.mark.since("2026-07-28", "a hook that fails ended the start")
 @pytest.mark.parametrize(("name", "text"), [("50-bad.sh", "false"), ("50-bad", "#!/bin/sh\nexit 3\n")])
 def test_failing_hook_is_passed_over(run, tmp_path, name, text):
     done = run(*hook(tmp_path, name, text), command=["echo", "started"])
@@ -461,10 +528,38 @@ def test_sourced_hook_that_exits_ends_the_start(run, tmp_path, text, status):
     assert "started" not in done.stdout.splitlines()
 
 
+@pytest.mark.since("2026-07-28", "a hook that fails ended the start")
 def test_hook_s_own_strictness_ends_with_it(run, tmp_path):
     first = hook(tmp_path, "50-strict.sh", "set -e")
     second = hook(tmp_path, "60-careless.sh", "false; true")
     assert run(*first, *second, command=["echo", "started"]).stdout.splitlines()[-1] == "started"
+
+
+def test_what_a_hook_declares_reaches_the_next(run, tmp_path):
+    first = hook(tmp_path, "50-first.sh", "declare -x DECLARED=here\nhello() { export SAID=$1; }\n")
+    second = hook(tmp_path, "60-second.sh", "hello $DECLARED")
+    assert run(*first, *second, command=["bash", "-c", "echo $DECLARED $SAID"]).stdout.strip() == "here here"
+
+
+def test_hooks_of_another_directory(run, tmp_path):
+    """Images that are made from Docker Stacks' run hooks of their own so."""
+    mounts = hook(tmp_path, "10-own.sh", "export OWN=$(basename $0)", "own.d") + hook(tmp_path, "20-run", "#!/bin/sh\nexit 3\n", "own.d")
+    done = run(*mounts, command=["bash", "-c", "source /usr/local/bin/run-hooks.sh /usr/local/bin/own.d; echo $OWN"])
+    assert done.stdout.strip() == "bash"
+    assert "20-run" in done.stderr
+
+
+@pytest.mark.parametrize("words", ["", "/nowhere", "/tmp /usr"])
+def test_hooks_of_no_directory(run, words):
+    done = run(command=["bash", "-c", f"source /usr/local/bin/run-hooks.sh {words} || echo refused"])
+    assert done.stdout.strip() == "refused"
+
+
+@pytest.mark.since("2026-08-07", "a directory got the setuid bit as well")
+def test_fix_permissions_gives_directories_the_setgid_bit_alone(run):
+    make = "cd /tmp; mkdir -p a/b; echo x > a/f; chmod -R go= a; chgrp -R root a"
+    done = run("--user", "root", "--entrypoint", "bash", command=["-c", f"{make}; fix-permissions a; stat --format '%A %G' a a/b a/f"])
+    assert done.stdout.splitlines() == ["drwxrws--- users", "drwxrws--- users", "-rw-rw---- users"]
 
 
 # -- 1.5 Health ---------------------------------------------------------------------------------------------------------
@@ -483,6 +578,14 @@ def test_no_server_is_no_health(start):
     time.sleep(1)
     done = docker("exec", container.name, "/etc/jupyter/docker_healthcheck.py", check=False)
     assert done.returncode != 0
+
+
+@pytest.mark.since("2026-07-28", "only an address of HTTP could be healthy")
+def test_a_server_on_a_socket_is_healthy(start):
+    container = start(command=["sleep", "60"])
+    write = 'd=$(jupyter --runtime-dir); mkdir -p $d; echo \'{"url": "http+unix://%2Ftmp%2Fsocket/"}\' > $d/jpserver-1.json'
+    container.exec("bash", "-c", write)
+    assert docker("exec", container.name, "/etc/jupyter/docker_healthcheck.py", check=False).returncode == 0
 
 
 def test_killed_server_is_no_health(start):

@@ -5,46 +5,17 @@
 # As anybody else: say what cannot be done, and go on as that user.
 set -e
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Words
-# ---------------------------------------------------------------------------------------------------------------------
-info() { [ -n "$JUPYTER_DOCKER_STACKS_QUIET" ] || echo "start.sh: $*" >&2; }
-warn() { echo "start.sh: WARNING: $*" >&2; }
-fail() { echo "start.sh: ERROR: $*" >&2; exit 1; }
+# shellcheck source=roles/image/files/context/_docker_stacks_log.sh
+source /usr/local/bin/_docker_stacks_log.sh
 
 # Whether a switch is on. Docker Stacks knows "yes" and "1"; people write "true" as well.
 on() { [[ "${1,,}" =~ ^(yes|true|1)$ ]]; }
-
-# Run what lies in a directory, in the order of the names: *.sh here, so that it can set variables, executables as
-# commands. One that fails is reported and passed over; one that calls exit, or fails under its own set -e, ends the
-# start (so no `source ... ||` here: in such a context set -e means nothing).
-run_hooks() {
-    local hook status
-    for hook in "$1"/*; do
-        if [ -d "$hook" ] || [ ! -e "$hook" ]; then
-            continue
-        elif [[ "$hook" == *.sh ]]; then
-            info "sourcing $hook"
-            set +e
-            # shellcheck source=/dev/null
-            source "$hook"
-            status=$?
-            set -e
-            [ "$status" = 0 ] || warn "$hook failed with status $status, going on without it"
-        elif [ -x "$hook" ]; then
-            info "running $hook"
-            "$hook" || warn "$hook failed with status $?, going on without it"
-        else
-            info "ignoring $hook: neither executable nor *.sh"
-        fi
-    done
-}
 
 # Keep the listed variables from the command and everything that it starts.
 unset_variables() {
     local name
     for name in ${JUPYTER_ENV_VARS_TO_UNSET//,/ }; do
-        info "unsetting $name"
+        _log_info "unsetting $name"
         unset "$name"
     done
     unset JUPYTER_ENV_VARS_TO_UNSET
@@ -56,16 +27,16 @@ unset_variables() {
 # NB_USER, NB_UID, NB_GID, NB_GROUP: the user jovyan, under the name and the numbers that are wanted.
 set_up_user() {
     if [ "$NB_USER" = root ]; then
-        [ "$NB_UID:$NB_GID" = 0:0 ] || fail "NB_USER=root needs NB_UID=0 and NB_GID=0 as well."
+        [ "$NB_UID:$NB_GID" = 0:0 ] || _log_fatal "NB_USER=root needs NB_UID=0 and NB_GID=0 as well."
         sed --in-place 's,^\(root:.*\):/root:,\1:/home/root:,' /etc/passwd
         return
     fi
     if ! id "$NB_USER" &>/dev/null; then
-        info "renaming user jovyan to $NB_USER"
+        _log_info "renaming user jovyan to $NB_USER"
         usermod --home "/home/$NB_USER" --login "$NB_USER" jovyan
     fi
     if [ "$(id -u "$NB_USER"):$(id -g "$NB_USER")" != "$NB_UID:$NB_GID" ]; then
-        info "giving $NB_USER uid $NB_UID and gid $NB_GID"
+        _log_info "giving $NB_USER uid $NB_UID and gid $NB_GID"
         getent group "$NB_GID" >/dev/null || groupadd --force --non-unique --gid "$NB_GID" "${NB_GROUP:-$NB_USER}"
         # A new user instead of usermod --uid, which would re-own all of the home, the host's files in it included.
         # Group users stays: what the image gave to it must remain writable.
@@ -82,10 +53,10 @@ set_up_home() {
     [ "$NB_USER" != jovyan ] || return 0
     mounted=$(awk '$2 ~ "^/home/jovyan(/|$)" { print $2 }' /proc/mounts)
     if [ -n "$mounted" ]; then
-        warn "$NB_USER works on a copy of what is mounted at ${mounted//$'\n'/ }: mount it below $home instead."
+        _log_warn "$NB_USER works on a copy of what is mounted at ${mounted//$'\n'/ }: mount it below $home instead."
     fi
     if [ ! -e "$home" ]; then
-        info "copying /home/jovyan to $home"
+        _log_info "copying /home/jovyan to $home"
         if cp --archive /home/jovyan "$home"; then
             chown --recursive --no-dereference "$NB_UID:$NB_GID" "$home"
         else
@@ -106,12 +77,12 @@ set_up_home() {
 own_directories() {
     local directory
     if on "$CHOWN_HOME"; then
-        info "owning $HOME (${CHOWN_HOME_OPTS:-not recursive})"
+        _log_info "owning $HOME (${CHOWN_HOME_OPTS:-not recursive})"
         # shellcheck disable=SC2086 # several options in one variable
         chown $CHOWN_HOME_OPTS "$NB_UID:$NB_GID" "$HOME"
     fi
     for directory in ${CHOWN_EXTRA//,/ }; do
-        info "owning $directory (${CHOWN_EXTRA_OPTS:-not recursive})"
+        _log_info "owning $directory (${CHOWN_EXTRA_OPTS:-not recursive})"
         # shellcheck disable=SC2086
         chown $CHOWN_EXTRA_OPTS "$NB_UID:$NB_GID" "$directory"
     done
@@ -119,7 +90,7 @@ own_directories() {
 
 grant_sudo() {
     on "$GRANT_SUDO" || return 0
-    info "granting sudo to $NB_USER"
+    _log_info "granting sudo to $NB_USER"
     echo "$NB_USER ALL=(ALL) NOPASSWD:ALL" > /etc/sudoers.d/notebook
 }
 
@@ -128,19 +99,19 @@ grant_sudo() {
 # ---------------------------------------------------------------------------------------------------------------------
 say_what_needs_root() {
     if [[ ! "$NB_USER" =~ ^(jovyan|$(id -un 2>/dev/null))$ ]]; then
-        warn "NB_USER=$NB_USER needs a start as root."
+        _log_warn "NB_USER=$NB_USER needs a start as root."
     fi
     if [[ ! "$NB_UID:$NB_GID" =~ ^(1000|$(id -u)):(100|$(id -g))$ ]]; then
-        warn "NB_UID=$NB_UID and NB_GID=$NB_GID need a start as root."
+        _log_warn "NB_UID=$NB_UID and NB_GID=$NB_GID need a start as root."
     fi
     if on "$GRANT_SUDO"; then
-        warn "GRANT_SUDO needs a start as root."
+        _log_warn "GRANT_SUDO needs a start as root."
     fi
     if on "$CHOWN_HOME" || [ -n "$CHOWN_EXTRA" ]; then
-        warn "CHOWN_HOME and CHOWN_EXTRA need a start as root."
+        _log_warn "CHOWN_HOME and CHOWN_EXTRA need a start as root."
     fi
     if [ ! -w "$HOME" ]; then
-        warn "$HOME is not writable: give group 100 as well (--group-add users)."
+        _log_warn "$HOME is not writable: give group 100 as well (--group-add users)."
     fi
 }
 
@@ -150,11 +121,11 @@ name_this_uid() {
     if id --user --name &>/dev/null; then
         return
     elif [ -w /etc/passwd ]; then
-        info "$NB_USER is uid $(id -u) from now on"
+        _log_info "$NB_USER is uid $(id -u) from now on"
         lines=$(sed 's/^jovyan:/image-user:/' /etc/passwd)
         printf '%s\n' "$lines" "$NB_USER:x:$(id -u):$(id -g)::/home/jovyan:/bin/bash" > /etc/passwd
     else
-        warn "uid $(id -u) has no name, and /etc/passwd is not writable: give group 0 to this user."
+        _log_warn "uid $(id -u) has no name, and /etc/passwd is not writable: give group 0 to this user."
     fi
 }
 
@@ -163,29 +134,32 @@ if [ $# -eq 0 ]; then
     set -- bash
 fi
 if [ "$_START_SH_EXECUTED" = 1 ]; then
-    warn "start.sh is the entrypoint already: leave it out of the command."
+    _log_warn "start.sh is the entrypoint already: leave it out of the command."
     exec "$@"
 fi
 export _START_SH_EXECUTED=1
 
-run_hooks /usr/local/bin/start-notebook.d
+# shellcheck source=roles/image/files/context/run-hooks.sh
+source /usr/local/bin/run-hooks.sh /usr/local/bin/start-notebook.d
 
 if [ "$(id -u)" = 0 ]; then
     set_up_user
     set_up_home
     own_directories
     grant_sudo
-    run_hooks /usr/local/bin/before-notebook.d
+    # shellcheck source=roles/image/files/context/run-hooks.sh
+    source /usr/local/bin/run-hooks.sh /usr/local/bin/before-notebook.d
     unset_variables
     export USER=$NB_USER LOGNAME=$NB_USER
-    info "running as $NB_USER: $1"
+    _log_info "running as $NB_USER: $1"
     # Not sudo: that would stay between tini and the command, and drop LD_LIBRARY_PATH and the like.
     exec setpriv --reuid "$NB_UID" --regid "$NB_GID" --init-groups -- "$@"
 fi
 
 name_this_uid
 say_what_needs_root
-run_hooks /usr/local/bin/before-notebook.d
+# shellcheck source=roles/image/files/context/run-hooks.sh
+source /usr/local/bin/run-hooks.sh /usr/local/bin/before-notebook.d
 unset_variables
-info "running as $(id -un 2>/dev/null || id -u): $1"
+_log_info "running as $(id -un 2>/dev/null || id -u): $1"
 exec "$@"
