@@ -305,6 +305,8 @@ def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENTS, **RULES, supports_check_mode=True)
     module.no_log_values.update(credentials(module.params))
     result = change_packages(module.params, module.run_command, module.check_mode)
+    for words in result.pop("warnings", []):
+        module.warn(words)
     if "msg" in result:
         module.fail_json(**result)
     module.exit_json(**result)

@@ -452,6 +452,8 @@ def main():
     module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
     module.no_log_values.update(credentials(module.params))
     result = look_at(module.params, module.run_command)
+    for words in result.pop("warnings", []):
+        module.warn(words)
     if "msg" in result:
         module.fail_json(**result)
     module.exit_json(**result)

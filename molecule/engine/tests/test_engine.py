@@ -59,11 +59,32 @@ def test_user_who_does_not_exist_gets_a_sentence():
     assert run.changed == []
 
 
+def test_package_sources_that_do_not_suffice():
+    """They are named, each with its file and what is wrong with it."""
+    for name in DEBIANS:
+        host(name).check_output("mv /etc/apt/sources.list /root/ && mv /var/lib/apt/lists /root/ && mkdir /var/lib/apt/lists")
+    run = play(PLAYBOOK, LIMIT)
+    for name in DEBIANS:
+        said = run.failures[name]
+        assert "docker.io" in said and "cannot be installed: no package source of this host that can be read has" in said
+        assert "Failed to fetch http://127.0.0.1:9/" in said and "connect (111: Connection refused) (in /etc/apt/sources.list.d/" in said
+        host(name).check_output("mv /root/sources.list /etc/apt/ && rm -r /var/lib/apt/lists && mv /root/lists /var/lib/apt/")
+        assert not host(name).exists("dockerd")
+
+
 def test_install():
-    """By an ordinary user, who becomes root."""
+    """By an ordinary user, who becomes root, on hosts with package sources that are broken: they are told of, and left as they are."""
+    before = {name: host(name).check_output("cd /etc/apt && sha256sum sources.list sources.list.d/*") for name in DEBIANS}
+    for name in DEBIANS:
+        host(name).check_output("touch --date='2 hours ago' /var/lib/apt/lists")
     run = play(PLAYBOOK, LIMIT, "--become", ansible_user="marie")
     assert run.rc == 0, run.failures
     assert "Install the distribution's Docker" in run.changed
+    out = " ".join(run.out.split())
+    assert "/etc/apt/sources.list.d/wrong.list was left out (Malformed entry 1" in out
+    assert "/etc/apt/sources.list.d/two.list was left out (Conflicting values set for option Signed-By" in out
+    assert "Failed to fetch http://127.0.0.1:9/debian/dists/stable/InRelease" in out
+    assert before == {name: host(name).check_output("cd /etc/apt && sha256sum sources.list sources.list.d/*") for name in DEBIANS}
 
 
 # Now there is an engine.
