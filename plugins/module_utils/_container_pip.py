@@ -38,6 +38,7 @@ ARGUMENTS = {
     "migrate": {"type": "bool", "default": False},
     "repair": {"type": "bool", "default": False},
     "protect_image": {"type": "bool", "default": True},
+    "on_conflict": {"type": "str", "choices": ["warn", "fail"], "default": "warn"},
     "installer": {"type": "str", "choices": ["auto", "uv", "pip"], "default": "auto"},
     "cache": {"type": "bool", "default": True},
     "compile": {"type": "str", "choices": ["now", "later", "never"], "default": "later"},

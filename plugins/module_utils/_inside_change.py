@@ -30,7 +30,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_kernel impor
     remove_kernel,
     undo_environment,
 )
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import Look
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import Environment, Look, conflicts
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import (
     FULL,
     Base,
@@ -85,7 +85,7 @@ def transaction(request, base, stage):
         refuse_hidden(look.environment.broken, base)
     answer = {"before": versions(user) if base.before is None else base.before, "image": image, "installed": {}, "migrated": {}}
     older = Older(base, look) if request["migrate"] and request["state"] in MIGRATING else None
-    staged = {}
+    staged, broken_before = {}, None
     if needs_installer(request, look) or (older and older.wanted(request)):
         done = install(request, base, stage, look, older)
         answer.update(argv=done.argv, rc=done.rc, out=done.out, err=done.err)
@@ -97,6 +97,7 @@ def transaction(request, base, stage):
         staged = really_new(done.dists, user, request, stage)
         if request["protect_image"]:
             refuse_hiding(look, staged)
+        broken_before = conflicts(look.environment)
         look.environment.user.update(staged)
         look.follow()
         lost = [wanted.name for wanted in look.wanted if wanted.name and wanted.applies() and not look.environment.find(wanted.name)]
@@ -105,9 +106,12 @@ def transaction(request, base, stage):
     if request["state"] in ("exact", "absent") and (look.unknown or look.missing):
         raise Trouble(f"{request['state']} must know all that is meant, and cannot follow {(look.unknown or look.missing)[0]}")
     surplus = look.surplus()
+    if broken_before is None:
+        broken_before = conflicts(look.environment) if surplus else []
     after = {name: dist for name, dist in look.environment.user.items() if name not in surplus}
     changed = {name: dist for name, dist in {**user, **staged}.items() if name in staged or name in surplus}
     answer.update(after=versions(after), installed=versions(staged), restart=not base.place.virtualenv and wants_restart(changed, image))
+    answer["conflicts"] = new_conflicts(look.environment, after, broken_before, request["on_conflict"]) if changed else []
     if older:
         answer["migrated"] = older.told({**image, **answer["after"]})
     replaced = [user[name] for name in changed if name in user]
@@ -127,6 +131,14 @@ def transaction(request, base, stage):
     if request["compile"] == "later" and staged:
         compile_later(base, [look.environment.user[name] for name in staged])
     return answer
+
+
+def new_conflicts(environment, user, before, on_conflict):
+    """What a package would need and not have after the change, and had before. Raises Trouble if such a change is not wanted."""
+    found = [one for one in conflicts(Environment(environment.packaging, user, environment.image)) if one not in before]
+    if found and on_conflict == "fail":
+        raise Trouble(f"conflict: {found[0]} after this change: ask for versions that go together, or set `on_conflict` to warn")
+    return found
 
 
 def refuse_hidden(broken, base):

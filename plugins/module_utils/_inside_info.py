@@ -12,7 +12,7 @@ import os
 import tempfile
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Job, pip_install, refuse_pip
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import Look
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import Look, conflicts
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, files_of
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import archive_hashes, pinned
 
@@ -51,21 +51,6 @@ def described(dist, base):
     except Trouble:  # it has no list of its files
         size = None
     return {"version": dist.version, "top_level": dist.requested, "size": size, "origin": dist.direct_url.get("url")}
-
-
-def conflicts(environment):
-    """What a package needs and does not have, as `pip check` would say it. What the image alone has wrong is not the user's."""
-    found, user = [], environment.user
-    for dist in {**environment.image, **user}.values():
-        for need in environment.needs(dist):
-            other = environment.find(need.name)
-            if dist.name not in user and need.name not in user:
-                continue
-            if other is None:
-                found.append(f"{dist.name} {dist.version} needs {need.name}, which is not installed")
-            elif not environment.agrees(need, other):
-                found.append(f"{dist.name} {dist.version} needs {need.text.partition(';')[0].strip()}, and there is {other.name} {other.version}")
-    return found
 
 
 def newest(request, base, user):

@@ -130,6 +130,21 @@ def only_for_an_extra(text):
     return "extra ==" in marker and " or " not in marker
 
 
+def conflicts(environment):
+    """What a package needs and does not have, as `pip check` would say it. What the image alone has wrong is not the user's."""
+    found, user = [], environment.user
+    for dist in {**environment.image, **user}.values():
+        for need in environment.needs(dist):
+            other = environment.find(need.name)
+            if dist.name not in user and need.name not in user:
+                continue
+            if other is None:
+                found.append(f"{dist.name} {dist.version} needs {need.name}, which is not installed")
+            elif not environment.agrees(need, other):
+                found.append(f"{dist.name} {dist.version} needs {need.text.partition(';')[0].strip()}, and there is {other.name} {other.version}")
+    return found
+
+
 def read(environment, lines):
     """Lines of requirements as Wanted, and apart those that are malformed or that only pip can decide."""
     wanted, malformed, undecided = [], [], []

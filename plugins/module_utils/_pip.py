@@ -32,7 +32,9 @@ MEND = [*LOOK, _inside_stage]
 CHANGE = [*MEND, _inside_install, _inside_uv, _inside_kernel, _inside_change]
 INFORM = [*MEND, _inside_install, _inside_info]
 # Parameters of the module that reach the container as they are.
-AS_GIVEN = ("state", "autoremove", "migrate", "repair", "protect_image", "installer", "cache", "compile", "proxy", "ca_certificates", "timeout")
+AS_GIVEN = (
+    *("state", "autoremove", "migrate", "repair", "protect_image", "on_conflict", "installer", "cache", "compile", "proxy", "ca_certificates", "timeout"),
+)
 # With these, pip does something although every requirement holds.
 DECISIVE = ("--upgrade", "--force-reinstall", "--ignore-installed", "--requirement", "--constraint")
 # With these, it would not fill the lab's user site any more.
@@ -62,6 +64,7 @@ class Wish:
     index_lines: list = field(default_factory=list)
     pip_options: list = field(default_factory=list)
     protect_image: bool = True
+    on_conflict: str = "warn"
     installer: str = "auto"
     cache: bool = True
     compile: str = "later"
@@ -236,7 +239,7 @@ def ensure(packages: Packages, wish: Wish, check: bool) -> dict:
     request = wish.request(check)
     found = packages.look(request)
     refuse_malformed(found["malformed"])
-    result = {"python_version": found["python"], "repaired": [], "migrated": {}, "kernel": kernel_of(wish, found), "warnings": []}
+    result = {"python_version": found["python"], "repaired": [], "migrated": {}, "kernel": kernel_of(wish, found), "conflicts": [], "warnings": []}
     broken = found["foreign"] + found["leftovers"]
     if broken and wish.repair:
         result["repaired"] = broken
@@ -253,7 +256,8 @@ def ensure(packages: Packages, wish: Wish, check: bool) -> dict:
         return outcome(result, {})
     answer = packages.change(request)
     told = what_was_said(answer)
-    result.update(migrated=answer["migrated"], changed=found["kernel_differs"] or found["interrupted"])
+    result.update(migrated=answer["migrated"], changed=found["kernel_differs"] or found["interrupted"], conflicts=answer["conflicts"])
+    result["warnings"] += [f"conflict after this change: {conflict}." for conflict in answer["conflicts"]]
     return {**outcome(result, differences(answer)), "restart_recommended": answer["restart"], "installer": answer.get("installer"), **told}
 
 
@@ -316,7 +320,7 @@ def outcome(result: dict, changes: dict) -> dict:
         **result,
         "changed": bool(changed),
         "packages": changes,
-        "diff": {side: listing(result["kernel"], changes, side) for side in ("before", "after")},
+        "diff": {side: listing(result["kernel"], changes, side, result["conflicts"]) for side in ("before", "after")},
         "restart_recommended": False,
         "installer": None,
         "cmd": [],
@@ -325,10 +329,12 @@ def outcome(result: dict, changes: dict) -> dict:
     }
 
 
-def listing(kernel: dict | None, changes: dict, side: str) -> str:
-    """One side of a diff: what differs, one line each."""
+def listing(kernel: dict | None, changes: dict, side: str, conflicts: list) -> str:
+    """One side of a diff: what differs, one line each, and the conflicts that come of it."""
     lines = [f"kernel {kernel['name']}"] if kernel and kernel[side] and kernel["before"] != kernel["after"] else []
-    return "".join(line + "\n" for line in lines + [f"{name}=={pair[side]}" for name, pair in changes.items() if pair[side]])
+    lines += [f"{name}=={pair[side]}" for name, pair in changes.items() if pair[side]]
+    lines += [f"# conflict: {conflict}" for conflict in conflicts] if side == "after" else []
+    return "".join(line + "\n" for line in lines)
 
 
 def readable(argv: list) -> list:

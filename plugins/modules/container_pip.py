@@ -143,6 +143,15 @@ options:
       - With V(false), every package may.
     type: bool
     default: true
+  on_conflict:
+    description:
+      - What to do if a package would need, after the change, what is not there any more, or not in a version that it can use. This may be a package
+        that somebody else installed.
+      - V(warn) makes the change, and tells of the conflict in a warning, in RV(conflicts) and in the diff. V(fail) changes nothing.
+    type: str
+    choices: [warn, fail]
+    default: warn
+    version_added: 0.2.0
   installer:
     description:
       - What installs. V(auto) takes uv if the container has it and neither O(extra_args) nor the requirements nor the container's pip
@@ -272,6 +281,13 @@ kernel:
   returned: success
   type: dict
   sample: {name: legacy, before: false, after: true}
+conflicts:
+  description: What packages need and do not have after the change, and had before. With uv, check mode does not know what new packages need.
+  returned: success
+  type: list
+  elements: str
+  sample: ["textual 8.0.0 needs rich>=14.2.0, and there is rich 13.0.0"]
+  version_added: 0.2.0
 restart_recommended:
   description:
     - Whether the running Jupyter server has loaded something that changed, or must load something new.

@@ -94,6 +94,7 @@ class Lab:
             "index_lines": ["--no-index", f"--find-links {self.wheels}"],
             "pip_options": [],
             "protect_image": True,
+            "on_conflict": "warn",
             "timeout": 60,
             "pip_decides": options.get("state") in ("latest", "forcereinstall"),
             "state": "present",

@@ -346,6 +346,20 @@ def test_an_older_twin_goes_with_the_package(lab):
     assert not twin.exists()
 
 
+@pytest.mark.parametrize("installer", ["pip", "uv"])
+def test_what_a_change_breaks_is_told(uv_lab, installer):
+    uv_lab.change("tw-new-b")
+    broken = ["tw-new-b 1.0 needs tw-b>=1.5, and there is tw-b 1.0"]
+    assert broken[0] in uv_lab.change("tw-b==1.0", on_conflict="fail", installer=installer)["error"]
+    assert uv_lab.packages == {"tw-b": "1.5", "tw-new-b": "1.0"}
+    for check in (True, False):
+        assert uv_lab.change("tw-b==1.0", check=check, installer=installer)["conflicts"] == broken
+    # It is told when it is made, and not again by a change of something else.
+    assert uv_lab.change("tw-spare", installer=installer, on_conflict="fail")["conflicts"] == []
+    for check in (True, False):
+        assert uv_lab.change("tw-b", state="absent", check=check)["conflicts"] == ["tw-new-b 1.0 needs tw-b, which is not installed"]
+
+
 def by_hand(lab, *words):
     """What somebody does in a terminal of the lab."""
     argv = [lab.python, "-m", "pip", "install", "--user", "--quiet", "--no-index", "--find-links", str(lab.wheels), *words]
