@@ -123,6 +123,7 @@ class Engine:
 
     def run(self, *argv: str, stdin: str | None = None) -> Result:
         """Run the client with these arguments. Raises EngineError if there is no such client."""
+        refuse_client(self.cli)
         command = [*self._base, *argv]
         try:
             rc, out, err = self.run_command(command, data=stdin, binary_data=True, handle_exceptions=False)
@@ -181,6 +182,12 @@ class Engine:
         if re.search(r"no such (container|object)", result.err.lower()):
             return None
         raise EngineError(engine_trouble(self.cli, result.err))
+
+
+def refuse_client(cli: str) -> None:
+    """Raise EngineError if a client is named by a path that means another file for each user, or in each directory."""
+    if cli.startswith("~") or ("/" in cli and not cli.startswith("/")):
+        raise EngineError(f"The engine's client {cli} is neither a name nor an absolute path of the host: write it as in docker or /usr/bin/docker.")
 
 
 def refuse_unstarted(result: Result, container: Container, user: str, program: str) -> None:

@@ -28,7 +28,7 @@ from importlib.util import find_spec
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
 from ansible_collections.mlenv.jupyter.plugins.module_utils._address import NOWHERE, find_address
-from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine, EngineError, engine_trouble
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine, EngineError, engine_trouble, refuse_client
 from ansible_collections.mlenv.jupyter.plugins.module_utils._names import (
     CERTIFICATE,
     CONFIG_MOUNT,
@@ -533,6 +533,7 @@ def look_at(params: dict, run_command) -> dict:
     """What lab_info returns for these parameters. A failure has ``msg``, one sentence."""
     look = Look(Engine(run_command, params["docker_cli"], params["docker_host"] or None), params)
     try:
+        refuse_client(params["docker_cli"])
         facts = look.gather()
     except KeyError as trouble:
         return {"msg": f"There is no user {trouble.args[0]} on this host: name one that exists as the owner of the lab, and in its paths."}
@@ -592,8 +593,7 @@ class Look:
         facts = {"owner": find_owner(self.params["owner"]), "euid": os.geteuid(), "engine": self._engine()}
         self.kind = facts["engine"]["kind"]
         facts["work_dir"] = self._work_dir(facts["owner"]) if self.params["work_dir"] else None
-        # As the module that makes the container reads them.
-        facts["mounts"] = {path: find_path(os.path.abspath(os.path.expanduser(path)), "") for path in self.params["mounts"]}
+        facts["mounts"] = {path: find_path(path, facts["owner"]["home"]) for path in self.params["mounts"]}
         facts["config_dir"] = self._config_dir(facts["owner"])
         facts["untrusted"] = ""
         if facts["config_dir"]:

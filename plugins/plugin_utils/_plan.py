@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import string
 from secrets import choice
 
@@ -251,7 +252,21 @@ class Wanted:
         ]
         home = [f"{self.private}-home:{self.home}"] if self.brings_home else []
         user = [f"{self.private}/{name}:/etc/{name}:ro" for name in ("passwd", "group")] if self.brings_user else []
-        return home + own + user + list(self.wanted["volumes"])
+        return home + own + user + [self._mount(volume) for volume in self.wanted["volumes"]]
+
+    def _mount(self, volume: str) -> str:
+        """With ~ resolved: the module that makes the container would take it for the home of who runs this, who may be root."""
+        source, colon, rest = volume.partition(":")
+        return (self.look["mounts"][source]["path"] if source.startswith("~") else source) + colon + rest
+
+    def _spec_of_before(self, spec: dict) -> dict:
+        """The part of it that earlier versions wrote otherwise, with the same meaning: labs are not re-created for a notation."""
+        ours = len(spec["volumes"]) - len(self.wanted["volumes"])
+        same = [volume if self._meant_the_same(volume) else spec["volumes"][ours + number] for number, volume in enumerate(self.wanted["volumes"])]
+        return {**spec, "volumes": spec["volumes"][:ours] + same}
+
+    def _meant_the_same(self, volume: str) -> bool:
+        return self.look["owner"]["uid"] == self.look["euid"] or not re.match(r"~(/|:|$)", volume)
 
     def tmpfs(self) -> list:
         """In memory, so nobody's after a stop; shares are of the host's. Builds of packages run programs in /tmp."""
@@ -365,7 +380,7 @@ class Wanted:
     def decide(self) -> dict:
         look, wanted, container = self.look, self.wanted, self.look["container"]
         spec = self.spec()
-        digest = sha256(json.dumps(spec, sort_keys=True))
+        digest = sha256(json.dumps(self._spec_of_before(spec), sort_keys=True))
         token, certificate, files = self.token_differs(), self.certificate_differs(), self.files_differ()
         anew = (
             not container["exists"]

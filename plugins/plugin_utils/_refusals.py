@@ -307,18 +307,31 @@ def about_mounts(wanted: dict, look: dict):
     """What of the host the lab would have, by the path that is written and by where it leads."""
     engine = look["engine"].get("root_dir", "")
     forbidden = [*HOSTS_OWN, *([engine] if engine.startswith("/") else [])]
+    yield from about_sources_of_mounts(wanted["volumes"])
     mounts = [(f"lab_volumes mounts {volume}", volume.split(":")[0]) for volume in wanted["volumes"]]
     places = [(f"lab_{name} is {look[name]['path']}", look[name], True) for name in ("work_dir", "config_dir")]
-    places += [(words, {"path": path, **look["mounts"].get(path, {})}, False) for words, path in mounts if path[:1] in "/~."]
+    places += [(words, {"path": path, **look["mounts"].get(path, {})}, False) for words, path in mounts if path[:1] in ("/", "~")]
     for words, place, made_by_us in places:
         real = place.get("real", place["path"])
-        what = words if real == place["path"] else f"{words}, which leads to {real}"
+        here = f"{words} ({place['path']})" if "mounts ~" in words else words
+        what = here if real == place["path"] else f"{here}, which leads to {real}"
         if place.get("type") == "socket":
             yield f"{what}, a socket, through which the lab would have a service of the host: leave it out."
         elif any(shows(path, forbidden) for path in (place["path"], real)):
             yield f"{what}, through which the lab would have the engine, and so be root on the host: name a directory with data alone."
         elif place.get("type") in ("absent", "link") and not (made_by_us or wanted["check_mode"]):
             yield f"{what}, which is not on this host, and the engine would make an empty directory of root's: make it first, or leave it out."
+
+
+def about_sources_of_mounts(volumes: list):
+    """Relative paths mean another directory for each who asks, and the engine takes what it does not understand for the name of a volume."""
+    for volume in volumes:
+        source, colon, _rest = volume.partition(":")
+        if colon and source[:1] not in ("/", "~") and not VOLUME.fullmatch(source):
+            yield (
+                f"lab_volumes mounts {volume}, and {source or 'an empty text'} is neither an absolute path of the host nor the name of a volume: "
+                "begin a path with a slash, with ~/ or with ~user/."
+            )
 
 
 def shows(path: str, forbidden: list) -> bool:

@@ -53,6 +53,7 @@ def test_storage():
         "/etc/passwd": f"{HOME}/private/passwd",
         "/etc/group": f"{HOME}/private/group",
         "/wheels": f"{STATE}/files",
+        "/keys": f"{HOME}/.ssh",
     }
     # What was there before the lab is as it was.
     assert stat.S_IMODE(HOME.stat().st_mode) == 0o751

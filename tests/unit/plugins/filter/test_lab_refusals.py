@@ -218,6 +218,10 @@ def test_what_works_is_not_refused(wanted):
                 *("/proc", "/dev/sda", "/sys/fs", "/run/systemd", "/run/dbus", "/srv/docker.sock/", "/run/user/1000"),
             )
         ),
+        ({"volumes": ["./data:/data"]}, "lab_volumes mounts ./data:/data, and ./data is neither an absolute path of the host nor the name of a volume"),
+        ({"volumes": ["data/sets:/data"]}, "data/sets is neither an absolute path"),
+        ({"volumes": ["$HOME/data:/data"]}, "$HOME/data is neither an absolute path"),
+        ({"volumes": [":/data"]}, "an empty text is neither an absolute path"),
         ({"umask": "rwx"}, "lab_umask rwx is no umask"),
         ({"umask": "23"}, "lab_umask 23 is no umask"),
         ({"umask": "0o27"}, "lab_umask 0o27 is no umask"),
@@ -330,6 +334,15 @@ def test_what_is_of_another_lab():
     taken = {**PRIVATE, "home_taken": True}
     assert "/lab-home, where this lab would have its home, is the private directory of another lab" in said({"brings_home": True}, config_dir=taken)[0]
     assert said(config_dir=taken) == []
+
+
+def test_mount_from_a_home_is_told_by_its_path():
+    found = {"~/data": {"path": "/home/alice/data", "real": "/home/alice/data", "type": "absent"}}
+    [only] = said({"volumes": ["~/data:/data"]}, mounts=found)
+    assert "lab_volumes mounts ~/data:/data (/home/alice/data), which is not on this host" in only
+    found["~/data"].update(type="directory", real="/var/run")
+    [only] = said({"volumes": ["~/data:/data"]}, mounts=found)
+    assert "(/home/alice/data), which leads to /var/run, through which the lab would have the engine" in only
 
 
 def test_what_others_could_have_put_there():

@@ -133,3 +133,9 @@ def test_the_home_of_another_user_is_asked_of_the_python_that_is_to_run():
     asked.exec(container("root", ["NB_USER=jovyan"]), "/opt/conda/bin/python", "-", user="bob")
     assert ["/opt/conda/bin/python" in command and "python3" not in command for command in commands] == [True, True]
     assert "HOME=/home/bob" in commands[1]
+
+
+@pytest.mark.parametrize("cli", ["~/bin/docker", "~alice/docker", "bin/docker", "./docker"])
+def test_client_of_which_each_would_have_another(cli):
+    with pytest.raises(EngineError, match="is neither a name nor an absolute path of the host"):
+        Engine(None, cli).run("info")

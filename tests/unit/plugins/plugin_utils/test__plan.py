@@ -253,6 +253,20 @@ def test_directories_that_are_not_there():
     assert [file["path"] for file in plan(**as_planned())["secret"]["files"] if file.get("state") == "directory"] == ["/private"]
 
 
+def test_home_in_a_mount_is_the_owner_s():
+    """Not that of root, who runs this; and a lab is not re-created for what meant the same before."""
+    wanted = {"volumes": ["~/data:/data:ro", "~bob/x:/x", "/srv:/srv", "cache:/cache"]}
+    mounts = {"~/data": {"path": "/home/alice/data", "type": "directory"}, "~bob/x": {"path": "/home/bob/x", "type": "directory"}}
+    decided = plan(wanted, mounts=mounts, euid=0)
+    assert decided["spec"]["volumes"][-4:] == ["/home/alice/data:/data:ro", "/home/bob/x:/x", "/srv:/srv", "cache:/cache"]
+    owner = plan(wanted, mounts=mounts, euid=1001)
+    assert owner["spec"]["volumes"] == decided["spec"]["volumes"]
+    assert owner["labels"]["mlenv.jupyter.spec"] != decided["labels"]["mlenv.jupyter.spec"]
+    before = {**owner["spec"], "volumes": [*owner["spec"]["volumes"][:-4], *wanted["volumes"]], "env": owner["secret"]["env"]}
+    before["files"] = [told(owner)["jupyter_server_config.json"]["content"]]
+    assert owner["labels"]["mlenv.jupyter.spec"] == hashlib.sha256(json.dumps(before, sort_keys=True).encode()).hexdigest()
+
+
 @pytest.mark.parametrize(("in_home", "work_mode", "private_mode", "owner"), [(True, "0755", "0700", 1001), (False, "0755", "0755", None)])
 def test_directories_above_those_that_are_not_there(in_home, work_mode, private_mode, owner):
     """In the owner's home they are the owner's. Elsewhere they stay root's: who owns one could put another in the place of a neighbour's."""
