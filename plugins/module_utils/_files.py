@@ -14,6 +14,7 @@ import re
 import stat
 from collections import deque
 
+from ansible_collections.mlenv.jupyter.plugins.module_utils._mounts import mount_of
 from ansible_collections.mlenv.jupyter.plugins.module_utils._trust import MOST_LINKS, trusted_users, user_name
 
 ARGUMENTS = {
@@ -242,4 +243,10 @@ def _explain(path: str, error: OSError) -> str:
         return f"There is no space left for {path} ({error.strerror}): make room on that disk."
     elsewhere = isinstance(error.filename, str) and error.filename != path and error.filename.startswith("/") and not error.filename.startswith("/proc/self/")
     where = f" at {error.filename}" if elsewhere else ""
+    if error.errno == errno.EROFS or (error.errno in (errno.EACCES, errno.EPERM) and os.geteuid() == 0):
+        there = mount_of(path)
+        return (
+            f"{path} cannot be brought into its state{where} ({error.strerror}), as its file system ({there['mount']}, {there['type']}) "
+            "does not let root do that: mount it so that it does, or name a directory on another."
+        )
     return f"{path} cannot be brought into its state{where} ({error.strerror}): give the user that this runs as the right to it."

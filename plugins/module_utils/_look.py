@@ -29,6 +29,7 @@ from importlib.util import find_spec
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
 from ansible_collections.mlenv.jupyter.plugins.module_utils._address import NOWHERE, find_address
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine, EngineError, engine_trouble, refuse_client
+from ansible_collections.mlenv.jupyter.plugins.module_utils._mounts import explain, mount_of, try_directory
 from ansible_collections.mlenv.jupyter.plugins.module_utils._names import (
     CERTIFICATE,
     CONFIG_MOUNT,
@@ -96,6 +97,15 @@ NO_ENGINE = {
     **{"architecture": "", "cpus": 0, "containers": 0, "live_restore": False, "root_dir": "", "free": -1, "rootless": False, "selinux": False, "socket": ""},
     **NOWHERE,
 }
+
+# In a lab whose files we cannot see from the host: the first directory where its user cannot write a notebook, and why.
+WRITE = """for place; do
+    file=$place/.mlenv-$$
+    said=$({ head -c 65536 /dev/zero > "$file" && [ "$(wc -c < "$file")" -eq 65536 ]; } 2>&1)
+    failed=$?
+    rm -f "$file"
+    [ "$failed" -eq 0 ] || { printf '%s\\t%s\\n' "$place" "$said" | head -n 1; exit; }
+done"""
 
 # Where distributions keep what the host itself trusts.
 CA_BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem")
@@ -308,6 +318,12 @@ def find_owner(name: str) -> dict:
         "lab_uid": IMAGE_UID if root else entry.pw_uid,
         "lab_gid": IMAGE_GID if root else entry.pw_gid,
     }
+
+
+def lab_user(owner: dict) -> dict:
+    """The lab's user as the host knows it: its numbers, and those of its groups."""
+    groups = [IMAGE_GID] if owner["lab_uid"] != owner["uid"] else [*os.getgrouplist(owner["name"], owner["lab_gid"]), IMAGE_GID]
+    return {"uid": owner["lab_uid"], "gid": owner["lab_gid"], "groups": groups}
 
 
 def find_path(path: str, home: str, follow: bool = True) -> dict:
@@ -551,6 +567,14 @@ def look_at(params: dict, run_command) -> dict:
     return facts
 
 
+def why_unwritable(found: dict) -> str:
+    """Where nobody can work, why, and what to do."""
+    if "said" in found:
+        return f"its user cannot write in {found['path']} ({found['said'] or 'nothing said why'}): make room, or give that user the right to"
+    what, way_out = explain(found)
+    return f"nobody can save a notebook or a package there: {found['path']} {what}: {way_out}"
+
+
 def why_not_ready(params: dict, facts: dict) -> str:
     """One sentence on a lab in which nobody can work."""
     container, lab, end = facts["container"], f"Lab {params['name']}", "the end of its log is below."
@@ -570,6 +594,8 @@ def why_not_ready(params: dict, facts: dict) -> str:
         )
     if facts["status"] in (401, 403):
         return f"{lab} runs at {facts['url']}, but does not accept its own token: restart it (lab_state: restarted)."
+    if facts.get("unwritable"):
+        return f"{lab} runs, but {why_unwritable(facts['unwritable'])}."
     if facts["gpus"]["lost"]:
         return f"{lab} runs, but without the GPUs that it was given: {facts['gpus']['lost']}."
     if facts["status"]:
@@ -588,16 +614,19 @@ class Look:
         self.params = params
         self.kind = ""  # of the engine: docker or podman
         self.warnings: list = []
+        self.user: dict = {}  # the lab's, as the host knows it
 
     def gather(self) -> dict:
         facts = {"owner": find_owner(self.params["owner"]), "euid": os.geteuid(), "engine": self._engine()}
         self.kind = facts["engine"]["kind"]
+        self.user = lab_user(facts["owner"])
         facts["work_dir"] = self._work_dir(facts["owner"]) if self.params["work_dir"] else None
         facts["mounts"] = {path: find_path(path, facts["owner"]["home"]) for path in self.params["mounts"]}
         facts["config_dir"] = self._config_dir(facts["owner"])
         facts["untrusted"] = ""
         if facts["config_dir"]:
             facts["untrusted"], facts["config_dir"]["home_untrusted"] = self._untrusted(facts)
+        self._try_directories(facts)
         facts["ca_bundle"] = self._ca_bundle()
         facts["image"] = {"present": False, "jupyter": False, "serves": False, "id": "", "path": "", "name": self.params["image"]}
         facts["container"] = {"exists": False, "running": False, "state": "absent", "managed": False, "health": "none", "namesake": ""}
@@ -611,7 +640,7 @@ class Look:
             if facts["gpus"]["warning"]:
                 self.warnings.append(f"nvidia-smi on this host tells of GPUs that work, and says as well: {facts['gpus']['warning']}")
         facts.update(ready=False, open=False, status=0, url="", port_holder="", python="", packages={}, lost_mounts=[], unread=[])
-        facts.update(restarted=0, hung=False)
+        facts.update(restarted=0, hung=False, unwritable={})
         if facts["engine"]["available"]:
             self._ask_engine(facts)
         if facts["config_dir"]:
@@ -687,6 +716,8 @@ class Look:
                 facts.update(url=page_url(read_server(container)), untrusted=facts["untrusted"] if facts["config_dir"] else untrusted)
             else:
                 self._ask_server(facts, container)
+                facts["unwritable"] = self._unwritable(facts, container)
+                facts["ready"] = facts["ready"] and not facts["unwritable"]
             if self.params["gpus"] and facts["container"]["running"] and facts["container"]["gpu_way"]:
                 facts["gpus"].update(self._gpus_in(container, facts["ready"]))
                 facts["ready"] = facts["ready"] and not facts["gpus"]["lost"]
@@ -721,6 +752,32 @@ class Look:
         users = trusted_users(owner["uid"], owner["lab_uid"], *([int(number)] if number.isdigit() else []))
         what = f"{source}, the private directory of lab {container.name}"
         return why_not_trusted(source, ["token"], users, what, "lab_config_dir", "the lab's user") if os.path.isdir(source) else ""
+
+    def _try_directories(self, facts: dict) -> None:
+        """Why the lab's user cannot write in its work directory, and why that and the private one cannot be made, or have what they shall have."""
+        work, private, theirs = facts["work_dir"], facts["config_dir"], (self.user["uid"], self.user["gid"])
+        if work:
+            there = work["type"] == "directory"
+            work["cannot"] = try_directory(work["path"], self.user if there else None, None if there else (*theirs, 0o755))
+            work["file_system"] = mount_of(work["path"])["type"] if there and work["uid"] != self.user["uid"] else ""
+        if private:
+            private["cannot"] = try_directory(private["path"], keeps=(*theirs, 0o400))
+
+    def _unwritable(self, facts: dict, container: Container) -> dict:
+        """Where in the lab its user cannot write, and why: in its work directory and its packages, as they are mounted there."""
+        if not facts["container"]["managed"]:
+            return {}
+        places = [container.home + below for below in ("/work", "/.local")]
+        pid = container.raw["State"].get("Pid", 0)
+        # A number means another process where the engine is elsewhere, or once the container has ended.
+        ours = container.raw["Id"].encode() in _content(f"/proc/{pid}/cgroup") and os.geteuid() in (0, self.user["uid"])
+        if ours and os.access(f"/proc/{pid}/root/", os.X_OK):
+            found = {path: try_directory(path, self.user, process=pid) for path in places if path in facts["container"]["mounts"]}
+            return next(({"path": path, **why} for path, why in found.items() if why), {})
+        if not (self.params["wait"] and facts["ready"]):
+            return {}
+        said = self.engine.exec(container, "sh", "-c", WRITE, "sh", *places).out.strip()
+        return {"path": said.partition("\t")[0], "said": said.partition("\t")[2]} if said else {}
 
     def _config_dir(self, owner: dict) -> dict | None:
         """The lab's private directory and what is in it. Of secrets: whether they are as wanted, never their hash."""
@@ -771,6 +828,9 @@ class Look:
         if facts["exists"]:
             top = find_path(path, "")
             facts.update(uid=top["uid"], gid=top["gid"], mountpoint=top["path"])
+            # Whose it is not is given away, and one that its container has mounted is tried there.
+            tried = top["type"] == "directory" and top["uid"] == self.user.get("uid") and (container is None or container.state != "running")
+            facts["cannot"] = try_directory(path, self.user) if tried else {}
         return facts
 
     def _port_holder(self, container: Container | None) -> str:

@@ -310,6 +310,15 @@ container:
   returned: always
   type: dict
   sample: {exists: true, state: running, running: true, health: healthy, restarts: 0, managed: true}
+unwritable:
+  description:
+    - Where in a running lab of role P(mlenv.jupyter.lab#role) its user cannot write, its work directory or its packages, and why. It is tried, and
+      nothing of that stays. Empty if all is well, or if it cannot be told; a lab in which nobody can write is not ready.
+    - C(cannot) in C(work_dir), C(config_dir) and C(volume) is the same of the host.
+  returned: always
+  type: dict
+  version_added: 0.2.0
+  sample: {}
 lost_mounts:
   description: Paths in the running container at which it still has a file or directory of the host that was deleted since it started.
   returned: always

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import read
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import Wanted, load_packaging
+from ansible_collections.mlenv.jupyter.plugins.module_utils._mounts import WITHOUT_OWNERS, explain
 from ansible_collections.mlenv.jupyter.plugins.module_utils._names import SHORTEST_TOKEN, is_loopback
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import probe_request
 from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import may_everybody, read_networks
@@ -168,8 +169,10 @@ def about_paths(look: dict):
         yield f"lab_work_dir {paths['work_dir']} is in lab_config_dir, which is for the lab's secrets alone: name a directory elsewhere."
 
 
-def no_directory(place: dict) -> str:
+def no_directory(place: dict, euid: int) -> str:
     """What it is instead, and what to do."""
+    if place["type"] == "hidden" and euid == 0 and place.get("cannot"):
+        return f"{place['path']} {explain(place['cannot'])[0]}: name a directory on a disk of the host, where root may make it."
     if place["type"] == "hidden":
         return f"{place['path']} is where this user may not look: run the play with become, or name another directory."
     return f"{place['path']} is a {place['type']}, not a directory: name another, or move that out of the way."
@@ -195,10 +198,17 @@ def about_trust(wanted: dict, look: dict):
         yield look["config_dir"]["home_untrusted"]
 
 
-def about_private(config_dir: dict):
+def about_private(config_dir: dict, look: dict):
     """The private directory changes hands, so what is in it must be ours."""
     if config_dir["type"] not in ("absent", "directory"):
-        yield f"lab_config_dir {no_directory(config_dir)}"
+        yield f"lab_config_dir {no_directory(config_dir, look.get('euid', 0))}"
+    elif config_dir.get("cannot"):
+        what, way_out = explain(config_dir["cannot"])
+        what += ", so that others could read them" if config_dir["cannot"]["why"] in ("no_owners", "no_modes") else ""
+        yield (
+            f"lab_config_dir {config_dir['path']}, for the lab's secrets, {what}: "
+            f"{way_out}, or set lab_config_dir to a directory on a disk of the host that is not there yet, such as /var/lib/mlenv/NAME."
+        )
     elif not config_dir["ours"] and config_dir["names"]:
         strange = (config_dir["strangers"] or config_dir["names"])[0]
         yield f"lab_config_dir {config_dir['path']} has {strange} in it, and was not made for a lab: name a directory that is empty, or not there yet."
@@ -319,6 +329,8 @@ def about_mounts(wanted: dict, look: dict):
             yield f"{what}, a socket, through which the lab would have a service of the host: leave it out."
         elif any(shows(path, forbidden) for path in (place["path"], real)):
             yield f"{what}, through which the lab would have the engine, and so be root on the host: name a directory with data alone."
+        elif place.get("type") == "hidden" and not made_by_us and look.get("euid") == 0:
+            yield f"{what}, which root of this host may not see, and so the engine cannot mount it: let root see it, or leave it out."
         elif place.get("type") in ("absent", "link") and not (made_by_us or wanted["check_mode"]):
             yield f"{what}, which is not on this host, and the engine would make an empty directory of root's: make it first, or leave it out."
 
@@ -537,7 +549,7 @@ def about_host(wanted: dict, look: dict):
             "leave lab_owner out and connect as that user, or run the play with become."
         )
     yield from about_trust(wanted, look)
-    yield from about_private(look["config_dir"])
+    yield from about_private(look["config_dir"], look)
     if (wanted["name"], wanted["packages_volume"]) == ("jupyter", "jupyter-data") and not look["container"]["exists"]:
         yield "lab_name jupyter would share volume jupyter-data with the lab jupyter-ds: set lab_packages_volume, or use another lab_name."
     if wanted["brings_home"] and look["config_dir"]["home_taken"]:
@@ -564,10 +576,26 @@ def about_host(wanted: dict, look: dict):
         yield f"lab_bind_address {wanted['bind_address']} is no address of this host: use 127.0.0.1, or one that it has."
     if look["port_holder"]:
         yield f"Port {wanted['port']} of {wanted['bind_address']} is taken by {look['port_holder']}: give the lab another lab_port, or stop that."
+    yield from about_work_dir(work_dir, uid, look.get("euid", 0))
+    if look.get("volume", {}).get("cannot"):
+        what, way_out = explain(look["volume"]["cannot"])
+        yield f"lab_packages_volume {wanted['packages_volume']} {what}: {way_out}, or name another volume."
+
+
+def about_work_dir(work_dir: dict, uid: int, euid: int):
+    """The lab's user must be able to save a notebook there, and that is tried."""
+    fixed, cannot = work_dir.get("file_system") in WITHOUT_OWNERS, work_dir.get("cannot") or {}
+    # Another owner helps where that is what is wrong.
+    foreign = work_dir["type"] == "directory" and work_dir["uid"] != uid and cannot.get("why", "forbidden") == "forbidden"
     if work_dir["type"] not in ("absent", "directory"):
-        yield f"lab_work_dir {no_directory(work_dir)}"
-    elif work_dir["type"] == "directory" and work_dir["uid"] != uid:
+        yield f"lab_work_dir {no_directory(work_dir, euid)}"
+    elif foreign and not (fixed and not cannot):
+        owner = f"mount its file system ({work_dir['file_system']}), which keeps no owners, with uid={uid}" if fixed else "change its owner yourself"
         yield (
             f"lab_work_dir {work_dir['path']} belongs to uid {work_dir['uid']}, but the lab would write there as uid {uid}: "
-            "name its user as lab_owner, name another directory, or change its owner yourself."
+            f"name its user as lab_owner, name another directory, or {owner}."
         )
+    elif cannot:
+        what, way_out = explain(cannot)
+        make = "" if work_dir["type"] == "directory" or cannot["why"] in ("read_only", "full", "broken") else ", make the directory yourself"
+        yield f"lab_work_dir {work_dir['path']} {what}: {way_out}{make}, or name a directory elsewhere as lab_work_dir."

@@ -6,7 +6,7 @@ import pathlib
 import shutil
 
 import pytest
-from helpers import HOST, OWNER, Lab, converge, wait_until
+from helpers import HOST, OWNER, Lab, converge, play, wait_until
 
 LAB = Lab("molecule-drift")
 PRIVATE = pathlib.Path(os.environ["MOLECULE_EPHEMERAL_DIRECTORY"], "molecule-drift", "config")
@@ -137,4 +137,40 @@ def test_drift(drift, right):
     assert private_files() == right["files"]
     assert {uid for _mode, uid in right["files"].values()} == {OWNER[0]}
     assert holds is None or holds()
+    assert converge().changed == []
+
+
+# What is mounted over the lab's directories, on the host or in the lab itself -> what is said of it. It is refused, and is as before without it.
+MOUNTS = {
+    "work directory that can only be read": (f"mount --bind {WORK} {WORK} && mount -o remount,bind,ro {WORK}", f"umount {WORK}", "which can only be read"),
+    "work directory that is full": (
+        f"mount -t tmpfs -o mode=1777,size=128k tmpfs {WORK} && chown {OWNER[0]} {WORK} && head -c 120k /dev/zero > {WORK}/full",
+        f"umount {WORK}",
+        "has no room left (disk, inodes or quota): make room there",
+    ),
+    "private directory that can only be read": (
+        f"mount --bind {PRIVATE} {PRIVATE} && mount -o remount,bind,ro {PRIVATE}",
+        f"umount {PRIVATE}",
+        "for the lab's secrets, is on",
+    ),
+    "packages that are full": (
+        "nsenter --mount --target %s mount -t tmpfs -o mode=1777,nr_inodes=1 tmpfs /home/jovyan/.local",
+        "nsenter --mount --target %s umount /home/jovyan/.local",
+        "runs, but nobody can save a notebook or a package there: /home/jovyan/.local is on /home/jovyan/.local (tmpfs), where uid",
+    ),
+}
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="mounts are root's to make")
+@pytest.mark.parametrize("mount", MOUNTS)
+def test_mount(mount):
+    make, unmake, sentence = (words.replace("%s", str(LAB.inspect["State"]["Pid"])) for words in MOUNTS[mount])
+    HOST.check_output(make)
+    try:
+        assert not [path.name for path in WORK.iterdir() if path.name.startswith(".mlenv")]
+        run = play()
+    finally:
+        HOST.check_output(unmake)
+    assert sentence in run.failures[LAB.name]
+    assert run.changed == []
     assert converge().changed == []

@@ -74,6 +74,7 @@ PRIVATE = {
     **{"home_untrusted": "", "homeless": False},
 }
 WORK = {"path": "/x", "type": "directory", "uid": 1001, "links": [], "homeless": False}
+CANNOT = {"mount": "/mnt", "type": "ext4", "by": 1001}
 CONTAINER = {"exists": False, "managed": False, "jupyter": False, "namesake": ""}
 LOOK = {
     "engine": ENGINE,
@@ -317,6 +318,24 @@ def test_value_that_cannot_work(wanted, sentence):
         ({"config_dir": {**PRIVATE, "type": "hidden"}}, "lab_config_dir /home/alice/.config/mlenv/lab is where this user may not look"),
         ({"work_dir": {**WORK, "type": "directory", "uid": 5}}, "belongs to uid 5, but the lab would write there as uid 1001"),
         ({"work_dir": {**WORK, "type": "absent", "links": ["/home/alice/out"]}}, "lab_work_dir /x is to be made, and /home/alice/out on the way is a link"),
+        (
+            {"work_dir": {**WORK, "uid": 5, "file_system": "vfat", "cannot": {**CANNOT, "why": "forbidden", "type": "vfat"}}},
+            "name another directory, or mount its file system (vfat), which keeps no owners, with uid=1001.",
+        ),
+        (
+            {"work_dir": {**WORK, "uid": 5, "cannot": {**CANNOT, "why": "read_only"}}},
+            "only be read: mount it for writing",
+        ),
+        ({"work_dir": {**WORK, "uid": 1001, "cannot": {**CANNOT, "why": "full"}}}, "lab_work_dir /x is on /mnt (ext4), where uid"),
+        ({"work_dir": {**WORK, "type": "absent", "cannot": {**CANNOT, "why": "no_owners", "by": 0}}}, "make the directory yourself, or name a directory"),
+        ({"work_dir": {**WORK, "type": "absent", "cannot": {**CANNOT, "why": "read_only", "by": 0}}}, "mount it for writing, or name a directory"),
+        (
+            {"work_dir": {**WORK, "type": "hidden", "cannot": {**CANNOT, "why": "forbidden", "type": "nfs", "by": 0}}},
+            "as a server does that squashes root",
+        ),
+        ({"config_dir": {**PRIVATE, "cannot": {**CANNOT, "why": "no_modes", "by": 0}}}, "keeps no modes of files, so that others could read them: have it"),
+        ({"config_dir": {**PRIVATE, "type": "directory", "cannot": {**CANNOT, "why": "read_only", "by": 0}}}, "set lab_config_dir to a directory on a disk"),
+        ({"volume": {"cannot": {**CANNOT, "why": "full"}}}, "lab_packages_volume lab-data is on /mnt (ext4), where uid 1001 has no room left"),
         ({"config_dir": {**PRIVATE, "type": "file"}}, "lab_config_dir /home/alice/.config/mlenv/lab is a file, not a directory"),
         ({"config_dir": {**PRIVATE, "type": "directory", "names": ["notes", "passwd"], "strangers": ["notes"]}}, "has notes in it, and was not made for a lab"),
         ({"config_dir": {**PRIVATE, "type": "directory", "names": ["jupyter_server_config.json"]}}, "has jupyter_server_config.json in it"),
@@ -378,6 +397,11 @@ def test_networks_that_are_there_can_be_joined():
     assert said({**wanted, "check_mode": True}) == []
 
 
+def test_without_owners_it_counts_who_can_write():
+    """What belongs to whom the mount says, and to all of whom it lets write."""
+    assert said(work_dir={**WORK, "uid": 5, "file_system": "vfat", "cannot": {}}) == []
+
+
 @pytest.mark.parametrize("wanted", [{"memory": "1g"}, {"cpus": 1.5}, {"cpus": "1.5"}])
 def test_host_that_cannot_limit(wanted):
     [only] = said(wanted, engine={**ENGINE, "limits": []})
@@ -396,12 +420,16 @@ def test_host_that_cannot_limit(wanted):
         ({"path": "/data", "real": "/srv", "type": "directory"}, "lab_volumes mounts /data:/x, which leads to /srv"),
         ({"path": "/data", "real": "/data", "type": "absent"}, "lab_volumes mounts /data:/x, which is not on this host"),
         ({"path": "/data", "real": "/mnt/gone", "type": "link"}, "lab_volumes mounts /data:/x, which leads to /mnt/gone, which is not on this host"),
-        ({"path": "/data", "real": "/data", "type": "hidden"}, None),
+        ({"path": "/data", "real": "/data", "type": "hidden"}, "lab_volumes mounts /data:/x, which root of this host may not see"),
     ],
 )
 def test_where_a_mount_leads(seen, sentence):
     found = said({"volumes": ["/data:/x"]}, mounts={"/data": seen}, engine={**ENGINE, "root_dir": "/srv/docker"})
     assert (len(found), sentence is None or sentence in found[0]) == (0 if sentence is None else 1, True)
+
+
+def test_a_mount_that_we_may_not_see_is_the_engine_s_to_judge():
+    assert said({"volumes": ["/data:/x"]}, mounts={"/data": {"path": "/data", "real": "/data", "type": "hidden"}}, euid=1000) == []
 
 
 def test_a_mount_may_be_made_by_a_task_that_check_mode_leaves_out():

@@ -234,10 +234,12 @@ def test_links_without_end(tmp_path):
     assert "link on the way to" in bring({"path": tmp_path / "link/file", "content": "x"})["msg"]
 
 
-def test_not_allowed(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("euid", "sentence"), [(1000, "Operation not permitted): give the user"), (0, "does not let root do that: mount it so that it does")])
+def test_not_allowed(tmp_path, monkeypatch, euid, sentence):
     def refuse(*_args):
         raise PermissionError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "chown", refuse)
+    monkeypatch.setattr(os, "geteuid", lambda: euid)
     (tmp_path / "file").write_text("x")
-    assert "Operation not permitted): give the user" in bring({"path": tmp_path / "file", "owner": 4242})["msg"]
+    assert sentence in bring({"path": tmp_path / "file", "owner": 4242})["msg"]

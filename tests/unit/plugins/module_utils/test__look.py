@@ -11,6 +11,7 @@ import pathlib
 import pwd
 import shutil
 import socket
+import subprocess
 import threading
 import time
 import types
@@ -687,6 +688,56 @@ def test_gpus_in_a_lab_are_those_that_it_shows(rc, lost):
     engine = types.SimpleNamespace(exec=lambda *_what, **_how: Result(rc, "GPU 0: NVIDIA A10 (UUID: GPU-f15ae561-21b1)\nWARNING: infoROM is corrupted\n", ""))
     found = _look.Look(engine, {"wait": 0})._gpus_in(lab, ready=True)
     assert (found["lost"], [device["uuid"] for device in found["seen"]]) == (lost, ["GPU-f15ae561-21b1"])
+
+
+# -- Whether the lab's user can write there --------------------------------------------------------------------------
+
+ME = {"uid": os.geteuid(), "gid": os.getegid(), "groups": []}
+
+
+def unwritable(mounts, pid, managed=True, said="", wait=30, cid=""):
+    lab = container(State={"Status": "running", "Pid": pid}, Id=cid or "0f")
+    engine = types.SimpleNamespace(exec=lambda *_what: Result(0, said, ""))
+    looking = _look.Look(engine, {"wait": wait})
+    looking.user = ME
+    return looking._unwritable({"container": {"managed": managed, "mounts": mounts}, "ready": True}, lab)
+
+
+def test_directories_of_a_running_lab_are_tried(tmp_path, monkeypatch):
+    """As its process sees them: here that is this one."""
+    monkeypatch.setattr(_look, "_content", lambda _path: b"0::/docker/0f")
+    monkeypatch.setattr(_look.Container, "home", str(tmp_path))
+    (tmp_path / "work").mkdir()
+    mounts = dict.fromkeys((f"{tmp_path}/work", f"{tmp_path}/.local"), "x")
+    assert unwritable(mounts, os.getpid()) == {}
+    monkeypatch.setattr(
+        _look, "try_directory", lambda path, *_who, **_where: {"why": "full", "mount": "/m", "type": "tmpfs", "by": 7} if "local" in path else {}
+    )
+    found = unwritable(mounts, os.getpid())
+    assert (found["path"], found["why"]) == (f"{tmp_path}/.local", "full")
+    assert unwritable({}, os.getpid()) == unwritable(mounts, os.getpid(), managed=False) == {}
+    assert "/.local is on /m (tmpfs), where uid 7 has no room left" in _look.why_unwritable(found)
+
+
+@pytest.mark.parametrize("pid", [0, 1])
+def test_and_from_within_where_the_host_shows_none_of_them(pid):
+    """Once, when the lab comes up."""
+    words = "/home/jovyan/work\tsh: 1: cannot create /home/jovyan/work/.mlenv-7: Read-only file system\n"
+    found = unwritable({}, pid, said=words)
+    assert "its user cannot write in /home/jovyan/work (sh: 1: cannot create" in _look.why_unwritable(found)
+    assert unwritable({}, pid, said="") == unwritable({}, pid, said=words, wait=0) == {}
+
+
+def test_what_is_run_within(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    run = ["sh", "-c", _look.WRITE, "sh", str(tmp_path / "a"), str(tmp_path / "b")]
+    assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == ""
+    (tmp_path / "b").rmdir()
+    said = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert said.startswith(f"{tmp_path}/b\t")
+    assert said.count("\n") == 1
+    assert os.listdir(tmp_path / "a") == []
 
 
 # -- Ready, or not ----------------------------------------------------------------------------------------------------
