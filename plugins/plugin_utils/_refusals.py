@@ -21,6 +21,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._names import SHORTE
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import probe_request
 from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import may_everybody, read_networks
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _gpu_choice
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils._bundle import bundle_trouble
 
 AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)([bkmgt]?)", re.IGNORECASE)
 LOG_SIZE = re.compile(r"[0-9]+(\.[0-9]+)?[kmgt]?b?", re.IGNORECASE)
@@ -488,8 +489,9 @@ def about_files(wanted: dict):
                 )
     for path in wanted["missing_certificates"]:
         yield f"lab_ca_certificates names {path}, which is not on the controller: name existing PEM files."
-    if wanted["ca_certificates"] and "-----BEGIN CERTIFICATE-----" not in wanted["ca_certificates"]:
-        yield "lab_ca_certificates names files without a certificate in them: name PEM files, which have BEGIN CERTIFICATE in them."
+    trouble = bundle_trouble(wanted["ca_certificates"])
+    if trouble:
+        yield f"lab_ca_certificates {trouble}"
 
 
 def about_image(wanted: dict, look: dict):

@@ -108,7 +108,22 @@ def test_toolkit_that_cannot_be_had():
     run = play(ENGINE, ONE, engine_nvidia_key="http://127.0.0.1:1/gpgkey")
     assert (run.rc, run.changed) == (0, [])
     assert "GPUs are left alone, since the NVIDIA Container Toolkit cannot be installed on this host" in run.out
-    assert play(ENGINE, ONE, engine_nvidia_key="http://127.0.0.1:1/gpgkey", engine_nvidia=True).rc != 0
+    assert "engine_nvidia_repository and engine_nvidia_key take a mirror's" in run.out
+    said = play(ENGINE, ONE, engine_nvidia_key="http://127.0.0.1:1/gpgkey", engine_nvidia=True).failures["molecule-gpu"]
+    assert "engine_nvidia_repository and engine_nvidia_key take a mirror's" in said
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"engine_nvidia_repository": "mirror.example.com/deb"}, "engine_nvidia_repository mirror.example.com/deb is no address of an apt repository"),
+        ({"engine_nvidia_key": "/none/key.asc"}, "engine_nvidia_key /none/key.asc is neither an address nor a file on the controller"),
+    ],
+)
+def test_what_is_no_address(variables, sentence):
+    run = play(ENGINE, ONE, **variables)
+    assert sentence in run.failures["molecule-gpu"]
+    assert run.changed == []
 
 
 def test_toolkit():

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.mlenv.jupyter.plugins.filter.lab_refusals import FilterModule
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
 from ansible_collections.mlenv.jupyter.plugins.module_utils._address import NOWHERE
+from ansible_collections.mlenv.jupyter.tests.unit.plugins.filter.test_bundle_trouble import CERTIFICATE
 
 refusals = FilterModule().filters()["lab_refusals"]
 
@@ -152,7 +153,7 @@ def test_nothing_to_refuse():
         {"volumes": ["/data:/data:ro", "cache:/home/jovyan/.cache"]},
         {"user": "alice", "volumes": ["/data:/home/alice/data"]},
         {"requirements": "r.txt", "requirements_file": "/etc/r.txt"},
-        {"ca_certificates": "-----BEGIN CERTIFICATE-----\n..."},
+        {"ca_certificates": CERTIFICATE},
     ],
 )
 def test_what_works_is_not_refused(wanted):
@@ -268,7 +269,7 @@ def test_what_works_is_not_refused(wanted):
         ({"constraints": "c.txt"}, "lab_constraints c.txt is not on the controller"),
         ({"wheels": "wheels"}, "lab_wheels wheels is not on the controller"),
         ({"missing_certificates": ["/x.crt"]}, "lab_ca_certificates names /x.crt, which is not on the controller"),
-        ({"ca_certificates": "nothing"}, "files without a certificate"),
+        ({"ca_certificates": "nothing"}, "lab_ca_certificates holds no certificate: name files in PEM format"),
         ({"image": ""}, "No image is named"),
         ({"kernels": [{"name": "python3"}]}, "lab_kernels names python3, which cannot be the name of a kernel"),
         ({"kernels": [{"name": 2024}, {"name": -1}]}, "lab_kernels names -1, which cannot be the name of a kernel"),

@@ -14,6 +14,7 @@ from ansible_collections.mlenv.jupyter.plugins.filter.lab_plan import lab_plan
 from ansible_collections.mlenv.jupyter.plugins.filter.lab_secrets import lab_secrets
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
 from ansible_collections.mlenv.jupyter.plugins.module_utils._address import NOWHERE
+from ansible_collections.mlenv.jupyter.tests.unit.plugins.filter.test_bundle_trouble import CERTIFICATE
 
 WANTED = {
     **{"state": "started", "check_mode": False, "name": "lab", "image": "mlenv-test:minimal", "flavor": "", "port": 28888, "container_port": "8888"},
@@ -296,7 +297,7 @@ def test_what_nobody_asks_for_is_removed(name, changed):
 
 
 def test_the_lab_trusts_what_the_host_trusts():
-    wanted = {"ca_files": ["/ca.pem"], "ca_certificates": "-----BEGIN CERTIFICATE-----"}
+    wanted = {"ca_files": ["/ca.pem"], "ca_certificates": CERTIFICATE}
     file = told(plan(wanted, ca_bundle={"path": "/bundle", "sha256": "1"}))["ca-certificates.crt"]
     assert (file["begins_with"], file["content"], file["mode"]) == ("/bundle", wanted["ca_certificates"], "0644")
     assert told(plan(wanted))["ca-certificates.crt"]["begins_with"] is None
