@@ -107,12 +107,13 @@ def why_not_trusted(path: str, names: list, users: set, what: str, variable: str
     names: which of its files we would use. what: the directory in words. variable: what names it. owner: whose it is to be.
     """
     place, whose = find_stranger(path, users)
+    whom = "root" if owner == "root" else f"{owner} or root"
     elsewhere = f"or name another directory as {variable}"
     if place and not whose.startswith("belongs"):
         who = whose.removeprefix("may be written by ")
         return f"{place} {whose}, so that others could put their files in the place of {what}: take that right away from {who} (chmod), {elsewhere}."
     if place:
-        return f"{place} {whose}, who could put other files in the place of {what}: give it to {owner} or root after a look at what is in it, {elsewhere}."
+        return f"{place} {whose}, who could put other files in the place of {what}: give it to {whom} after a look at what is in it, {elsewhere}."
     for name in names:
         file = os.path.join(path, name)
         try:
@@ -121,7 +122,7 @@ def why_not_trusted(path: str, names: list, users: set, what: str, variable: str
             continue
         if status.st_uid not in users:
             return (
-                f"{file} belongs to {user_name(status.st_uid)}, not to {owner} or root, so it is not used: "
+                f"{file} belongs to {user_name(status.st_uid)}, not to {whom}, so it is not used: "
                 f"find out who put it there and move it away, {elsewhere}."
             )
     return ""
