@@ -22,7 +22,7 @@ help: ## Show this list
 setup: .ansible/.ready ## Ansible and the collections that we depend on, inside this checkout
 
 .venv/.ready: scripts/make_venv.sh
-	scripts/make_venv.sh "$(PYTHON)" "$(VENV)" 'ansible-core>=2.18,<2.22' requests
+	scripts/make_venv.sh "$(PYTHON)" "$(VENV)" 'ansible-core>=2.18,<2.23' requests
 	touch $@
 
 .ansible/.ready: .venv/.ready scripts/link_collections.py
@@ -44,8 +44,11 @@ SUITES := lint gates unit sanity importer image contract molecule integration ma
 LANES := 'image contract molecule' 'lint gates unit sanity importer image integration matrix e2e'
 PYTEST = $(VENV)/bin/python -m pytest -v --tb=short --rootdir=. -p no:cacheprovider --junitxml=build/results/$@/pytest.xml \
 	-o "pythonpath=tests .ansible/collections" -o empty_parameter_set_mark=fail_at_collect $(ARGS)
-.PHONY: test tools gpus bench screenshot $(SUITES)
-$(SUITES) bench: tools
+.PHONY: test tools images gpus bench screenshot $(SUITES)
+$(SUITES) bench gpus: tools
+molecule integration matrix e2e bench: images
+# Somebody else's image is not ours to make.
+contract gpus: $(if $(MLENV_IMAGE),,images)
 
 test: tools ## Every suite below, counted in one last line
 	$(VENV)/bin/python scripts/run_suites.py $(LANES)
@@ -67,6 +70,12 @@ importer: .venv-importer/.ready ## What Galaxy would say
 
 image: ## Build the images that the tests below use, by our own role
 	$(PYTEST) tests/suites/test_image.py
+	$(if $(ARGS),,touch .ansible/.images)
+
+# What is made already, of what is still the same, is not made again.
+images: tools
+	@if ! docker image inspect mlenv-test:{minimal,scipy,light} >/dev/null 2>&1 || [ ! -e .ansible/.images ] || \
+		[ -n "$$(find roles/image tests/servers tests/image.yml -newer .ansible/.images)" ]; then $(MAKE) --no-print-directory image ARGS=; fi
 
 contract: export MLENV_IMAGE ?= mlenv-test:minimal
 contract: ## An image behaves as Jupyter Docker Stacks do (another: make contract MLENV_IMAGE=name)
@@ -78,7 +87,7 @@ molecule: ## Every scenario but default (one: make molecule ARGS="-k tls")
 integration: ## container_pip against real containers
 	$(PYTEST) tests/suites/test_integration.py
 
-matrix: ## The oldest and the newest Ansible that we support, with scenario default
+matrix: ## The oldest, the current and the newest Ansible that we support, with scenario default
 	$(PYTEST) tests/suites/test_matrix.py
 
 e2e: ## A real browser on a real lab
@@ -89,7 +98,7 @@ e2e: ## A real browser on a real lab
 screenshot: export SCREENSHOT := docs/images/lab.png
 screenshot: e2e ## Take the picture in the README anew
 
-gpus: tools ## Labs on the GPUs of this machine, real ones (not part of `make test`)
+gpus: ## Labs on the GPUs of this machine, real ones (not part of `make test`)
 	$(PYTEST) tests/gpus
 
 bench: ## How long things take, against doing them otherwise (not part of `make test`)
