@@ -43,7 +43,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import
     refuse_foreign,
 )
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_uv import find_uv, only_pip_knows, uv_install
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import archive_hashes, cannot_be_hashed, pinned, requirement_of
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import Malformed, archive_hashes, cannot_be_hashed, pinned, requirement_of
 
 MIGRATING = ("present", "latest", "exact")  # other states bring nothing along, and so must keep the old tree
 
@@ -241,10 +241,17 @@ def in_rounds(look, lines, more):
     if not any(" --hash" in line for line in lines) or "--require-hashes" in lines:
         return [([], lines + more)]
     options = [line for line in lines if re.match("-(?!r|-requirement)", line)]
-    bare = [line for line in lines if not line.startswith("-") and cannot_be_hashed(look.environment.wanted(requirement_of(line)))]
+    bare = [line for line in lines if not line.startswith("-") and is_bare(look, requirement_of(line))]
     hashed = [line for line in lines if line not in options + bare]
     rounds = [(["--no-deps"], bare), ([], hashed), ([], more)]
     return [(words, options + part) for words, part in rounds if part]
+
+
+def is_bare(look, text):
+    """Whether a line asks for what cannot be hashed. What pip alone understands is no such thing."""
+    with contextlib.suppress(Malformed):
+        return cannot_be_hashed(look.environment.wanted(text))
+    return False
 
 
 def pinned_with_extras(look, dist):

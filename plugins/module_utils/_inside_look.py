@@ -26,7 +26,8 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed im
     older_sites,
     versions,
 )
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import Malformed, Wanted, load_packaging, requirement_of, same_origin
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_reader import PipReader, read
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import Malformed, Wanted, load_packaging, same_origin
 
 
 class Environment:
@@ -85,8 +86,8 @@ class Environment:
             if dist is not None and dist.broken:
                 self.broken[dist.name] = dist
             if not holds and not (no_deps and needed_by):
-                text = wanted.text.partition(";")[0].strip()
-                missing.append(f"{text} (needed by {needed_by})" if needed_by else wanted.text)
+                text = wanted.shown.partition(";")[0].strip()
+                missing.append(f"{text} (needed by {needed_by})" if needed_by else wanted.shown)
                 continue
             if dist is None:
                 continue
@@ -145,27 +146,6 @@ def conflicts(environment):
     return found
 
 
-def read(environment, lines):
-    """Lines of requirements as Wanted, and apart those that are malformed or that only pip can decide."""
-    wanted, malformed, undecided = [], [], []
-    for where, line in lines:
-        text = requirement_of(line)
-        if text is None:
-            if line.startswith(("-e", "--editable")):
-                why = "an editable installation leaves its package where the source is, outside of the user site; name it without -e"
-                malformed.append({"where": where, "text": line, "column": 0, "why": why})
-            elif re.match(r"(-r|-c|--requirement|--constraint)\b", line):
-                undecided.append(line)
-            continue
-        try:
-            one = environment.wanted(text)
-            one.applies()
-            wanted.append(one)
-        except Malformed as error:
-            malformed.append({"where": where, "text": text, "column": error.column, "why": str(error)})
-    return wanted, malformed, undecided
-
-
 def pip_settings():
     """What pip would read from its files and from the environment: name -> text."""
     home, settings = os.path.expanduser("~"), {}
@@ -201,6 +181,7 @@ class Look:
 
     unreadable = f"its Python ({sys.executable}) has no pip, nor `packaging` to read requirements with"  # said without `packaging`
     python = ".".join(str(part) for part in sys.version_info[:3])
+    pip_reader = PipReader()
     IMPLIED = ("ipykernel", "pip")  # what an environment needs to be a kernel, and for %pip in its notebooks
 
     def __init__(self, request):
@@ -215,9 +196,20 @@ class Look:
         if self.packaging is None:
             self.undecided = [text for _where, text in request["lines"]]
             return
-        self.wanted, self.malformed, self.undecided = read(self.environment, request["lines"])
-        bounds, malformed_bounds, undecided_bounds = read(self.environment, request["constraints"])
-        others, unread, undecided_others = read(self.environment, constraints_of_image_user())
+        self.read(request)
+        if self.state != "absent":
+            self.follow()
+            if self.missing and not self.malformed:
+                # Then pip will read the lines in any case: it may take them for something else, or refuse them.
+                self.read(request, thorough=True)
+                self.follow()
+
+    def read(self, request, thorough=False):
+        """Read the lines of the request, and the files of constraints that pip is told of in the container."""
+        pip = None if request.get("installer") == "uv" else self.pip_reader
+        self.wanted, self.malformed, self.undecided = read(self.environment, request["lines"], False, pip, thorough)
+        bounds, malformed_bounds, undecided_bounds = read(self.environment, request["constraints"], True, pip, thorough)
+        others, unread, undecided_others = read(self.environment, constraints_of_image_user(), True)
         self.malformed += malformed_bounds
         # What is wrong in a file that the task does not name, pip says if it minds.
         self.undecided += undecided_bounds + undecided_others + [f"-c {bound['where']}" for bound in unread]
@@ -226,8 +218,6 @@ class Look:
         if self.place.virtualenv and not any(" --hash" in line for _where, line in request["lines"] + request["constraints"]):
             named = {one.name for one in self.wanted}
             self.implied = [self.environment.wanted(name) for name in self.IMPLIED if name not in named]
-        if self.state != "absent":
-            self.follow()
 
     def follow(self):
         """Follow the requirements through the environment as it is now."""
@@ -236,7 +226,7 @@ class Look:
     @property
     def unknown(self):
         """What may ask for anything. A file of constraints that only pip can read asks for nothing."""
-        return [text for text in self.undecided if not text.startswith(("-c", "--constraint"))]
+        return [text for text in self.undecided if not text.startswith(("-c", "--cons"))]
 
     def asked_for(self):
         """User packages that the request itself names, not only needs."""

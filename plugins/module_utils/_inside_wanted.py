@@ -36,32 +36,57 @@ class Malformed(Exception):
         self.column = column
 
 
+# What pip takes for a URL, and for an archive.
+URL = re.compile(
+    r"(https?|file|ftp|sftp|ssh|git|hg|bzr|svn|git\+(https?|ssh|git|file)|hg\+(https?|ssh|file|static-http)"
+    r"|svn\+(https?|ssh|svn|file)|bzr\+(https?|ssh|sftp|ftp|lp|file)):",
+    re.IGNORECASE,
+)
+ARCHIVE = re.compile(r".*\.(whl|zip|tar|tgz|tbz|txz|tlz|tar\.(gz|bz2|xz|lz|lzma))(\[[^\[\]]*\])?", re.IGNORECASE)
+WHEEL = re.compile(r"([^\s-]+)-([^\s-]+)(-\d[^-]*)?-[^\s-]+-[^\s-]+-[^\s-]+\.whl")
+EGG = re.compile(r"[#&]egg=([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[([^\]]*)\])?(?=&|$)")
+
+
 class Wanted:
-    """One requirement: by name and specifier, or by direct reference (then url is set, and name may be empty)."""
+    """One requirement, read as pip reads a line: by name and specifier, or by direct reference (then url is set, and name may be empty)."""
 
     def __init__(self, packaging, text):
-        self.text = text
+        self.text = self.shown = text
+        self.extras, self.url, self.specifier, self.name = set(), None, None, ""
+        head, marker = split_marker(text)
         try:
-            read = self.read_reference if is_reference(text) else self.read_named
-            read(packaging)
+            place, extras = reference_in(head)
+            urlsplit(place or "")
+            self.marker = self._part(packaging, marker, "x; ").marker if marker else None
+            if place:
+                self._read_reference(place, extras)
+            else:
+                self._read_named(self._part(packaging, head))
             urlsplit(self.url or "")
-        except ValueError as error:  # InvalidRequirement is one, too
-            raise Malformed(*explain(str(error), text)) from error
+        except ValueError as error:
+            raise Malformed(str(error) or "it is no requirement") from error
 
-    def read_reference(self, packaging):
-        url, marker = split_marker(self.text)
-        if url.startswith("~"):
-            raise ValueError("pip does not know what ~ is: write the full path")
-        self.url, _bracket, extras = re.sub(r"(\[[^\[\]]*\])$", r" \1", url).partition(" [")
-        self.name, self.specifier = canonical(fragment(self.url).get("egg", "").partition("[")[0]), None
-        self.url = self.url.strip()
-        self.extras = {part.strip() for part in extras.rstrip("]").split(",") if part.strip()}
-        self.marker = packaging.Requirement("x; " + marker).marker if marker else None
+    def _part(self, packaging, part, before=""):
+        """A part of the line as `packaging` reads it, with words before it that make it a requirement."""
+        try:
+            return packaging.Requirement(before + part)
+        except ValueError as error:
+            why, column = explain(str(error), before + part)
+            where = self.text.find(part)
+            hint = "" if before or "=" not in part or re.search(r"[=~!<>]=|[<>]", part) else "; = is not a valid operator. Did you mean == ?"
+            raise Malformed(why + hint, column and max(0, column - len(before) + where)) from error
 
-    def read_named(self, packaging):
-        requirement = packaging.Requirement(self.text)
+    def _read_reference(self, url, extras):
+        self.url = url
+        wheel, egg = wheel_of(url), EGG.search(url)
+        self.name = wheel or (canonical(egg.group(1)) if egg else "")
+        extras = extras or (egg and not wheel and egg.group(2)) or ""
+        self.extras = {part.strip() for part in extras.split(",") if part.strip()}
+
+    def _read_named(self, requirement):
         self.name, self.specifier = canonical(requirement.name), requirement.specifier
-        self.extras, self.url, self.marker = set(requirement.extras), requirement.url, requirement.marker
+        self.extras, self.url = set(requirement.extras), requirement.url
+        self.marker = self.marker or requirement.marker
 
     def applies(self, extras=()):
         """Whether its marker is true here, for a package that was asked for with these extras."""
@@ -71,24 +96,51 @@ class Wanted:
             raise Malformed(f"its marker means nothing here: {error}") from error
 
 
-def is_reference(text):
-    """A path or a URL without `name @` in front, as pip tells it apart from a name."""
-    head = split_marker(text)[0]
-    if re.match(r"^[A-Za-z0-9][\w.\-]*\s*(\[[^\]]*\])?\s*@", head):
-        return False
-    head = re.sub(r"\s*\[[^\[\]]*\]$", "", head)
-    return "://" in head or re.match(r"[./~]|[^\s\[<>=!~]*/|.*\.(whl|zip|tar\.gz|tar\.bz2|tar\.xz|tgz)$", head) is not None
-
-
 def split_marker(text):
-    """A reference and its marker, which may be empty. In a URL, a semicolon divides them only if a blank is beside it."""
-    reference, *marker = re.split(r"\s;|;\s" if "://" in text else ";", text, maxsplit=1)
-    return reference.strip(), "".join(marker).strip()
+    """A reference or name and its marker, which may be empty. In a URL, a semicolon divides them only if a blank is beside it."""
+    head, *marker = re.split(r"\s;|;\s" if URL.match(text) else ";", text, maxsplit=1)
+    return head.strip(), "".join(marker).strip()
+
+
+def reference_in(head):
+    """A URL or path without `name @` in front, as pip tells it apart from a name, and its extras; (None, "") for a name."""
+    if URL.match(head):
+        return head, ""
+    if not ("/" in head or head.startswith(".") or ARCHIVE.fullmatch(head)):
+        return None, ""
+    path, _bracket, extras = re.sub(r"^(.+)(\[[^\]]+\])$", r"\1 \2", head).partition(" [")
+    if looks_like_path(head) and os.path.isdir(path):
+        if not any(os.path.isfile(os.path.join(path, name)) for name in ("pyproject.toml", "setup.py")):
+            raise ValueError(f"Directory {head!r} is not installable. Neither 'setup.py' nor 'pyproject.toml' found.")
+        return path, extras[:-1]
+    front, at, _behind = head.partition("@")
+    if ARCHIVE.fullmatch(path) and (os.path.isfile(path) or not at or looks_like_path(front)):
+        if head.startswith("~"):
+            raise ValueError("pip does not know what ~ is: write the full path")
+        return path, extras[:-1]
+    if re.match(r"[./~]|[^@\s]*/", head):
+        raise ValueError(f"It looks like a path. {'The path does exist.' if os.path.exists(path) else f'File {path!r} does not exist.'}")
+    return None, ""
+
+
+def looks_like_path(text):
+    return "/" in text or text.startswith(".")
+
+
+def wheel_of(url):
+    """The name of the package in a wheel, which its file name begins with; "" if it is no wheel."""
+    name = os.path.basename(unquote(urlsplit(url).path).rstrip("/"))
+    if not name.endswith(".whl"):
+        return ""
+    found = WHEEL.fullmatch(name)
+    if not found:
+        raise ValueError(f"{name} is not a valid wheel filename.")
+    return canonical(found.group(1))
 
 
 def explain(message, text):
     """packaging's complaint as one line and the column that its caret points to."""
-    lines = message.splitlines()
+    lines = message.splitlines() or [""]
     column = 0
     for above, below in zip(lines, lines[1:]):
         if above.strip() == text.strip() and "^" in below:
@@ -97,16 +149,32 @@ def explain(message, text):
     return (why.strip() or "it is no requirement"), column
 
 
+def split_options(line):
+    """A line's requirement and the options behind it, as pip divides them: at the first word that begins with a dash."""
+    words = line.split(" ")
+    count = next((place for place, word in enumerate(words) if word.startswith("-")), len(words))
+    return " ".join(words[:count]).strip(), " ".join(words[count:])
+
+
 def requirement_of(line):
     """The requirement in a line of a requirements file, without the options behind it; None for a line of options."""
-    if line.startswith("-"):
-        return None
-    return re.split(r"\s+-{1,2}(?=[A-Za-z])", expanded(line), maxsplit=1)[0].strip()
+    return split_options(expanded(line))[0] or None
+
+
+VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")
 
 
 def expanded(line):
     """The line with the container's environment in it, as pip does it: in credentials, say."""
-    return re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: os.environ.get(match.group(1)) or match.group(0), line)
+    return VARIABLE.sub(lambda match: os.environ.get(match.group(1)) or match.group(0), line)
+
+
+def hidden(text, line):
+    """The text with the names of the line's variables in place of their values, which may be secret."""
+    for name in VARIABLE.findall(line):
+        value = os.environ.get(name)
+        text = text.replace(value, f"${{{name}}}") if value else text
+    return text
 
 
 # ---------------------------------------------------------------- direct references

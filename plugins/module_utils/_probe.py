@@ -11,11 +11,11 @@ from __future__ import annotations
 import inspect
 import json
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside_imports, _inside_installed, _inside_look, _inside_wanted
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside_imports, _inside_installed, _inside_look, _inside_reader, _inside_wanted
 from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import read_text, split_names
 
 # What is sent into a container to take a look; later ones import earlier ones.
-LOOK = [_inside_imports, _inside_installed, _inside_wanted, _inside_look]
+LOOK = [_inside_imports, _inside_installed, _inside_wanted, _inside_reader, _inside_look]
 
 ENTRY = """
 import sys

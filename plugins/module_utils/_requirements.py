@@ -11,10 +11,26 @@ from __future__ import annotations
 import codecs
 import os
 import re
+import shlex
 from dataclasses import dataclass, field
+from urllib.parse import unquote, urlsplit
 
-NESTED = re.compile(r"^(?:(-r|--requirement|-c|--constraint)(?:\s+|=)|(-[rc])(?=\S))\s*(.+)$")
 COMMENT = re.compile(r"(^|\s+)#.*$")
+# Ours, in a text that was put together: from which line of which file the next line is.
+ORIGIN = re.compile(r'#line (\d+) "(.+)"')
+# Marks at the beginning of a file, and the encoding that each tells. The longer ones first: one is the beginning of another.
+MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+# By what pip names another file, and how short its options may be cut.
+NESTING = {"-r": "-r", "-c": "-c", "--requirement": "-r", "--constraint": "-c"}
+SHORTEST = {"--requirement": len("--requirem"), "--constraint": len("--cons")}
+# The options of a line that take a value, so that a value is not mistaken for an option.
+TAKES_VALUE = re.compile(r"-[icrefC]|--((extra-)?index-url|find-links|(no|only)-binary|trusted-host|use-feature|editable|hash|config-settings?)")
 STARTS_A_NAME = re.compile(r"\s*([A-Za-z0-9][\w.\-]*\s*($|[\[<>=!~@;(]|\s)|[./~]|[\w+]+://|--?[a-z])")
 
 
@@ -24,44 +40,99 @@ class RequirementsError(Exception):
 
 @dataclass
 class Lines:
-    """Requirements and constraints, as far as they were gathered."""
+    """Requirements and constraints, as far as they were gathered. read: how the bytes of a file are had."""
 
     requirements: list = field(default_factory=list)
     constraints: list = field(default_factory=list)
+    read: object = None
 
-    def add_file(self, path: str, constraint: bool = False, above: tuple = ()) -> None:
-        """Read a file of the managed host, and the files that it names with -r and -c, relative to itself."""
+    def add_file(self, path: str, constraint: bool = False, above: tuple = (), name: str = "", named_in: str = "") -> None:
+        """Read a file of this machine, and the files that it names with -r and -c, relative to itself.
+
+        above: the files that led to it, named_in: the line that names it. name: what to call it in place of its path.
+        """
         path = os.path.abspath(path)
+        by = f", which {named_in} names," if named_in else ""
         if path in above:
-            raise RequirementsError(f"{path} names itself through {above[-1]}.")
+            raise RequirementsError(f"The requirements file {path}{by} names itself{through(above, path)}: leave out one of these lines.")
         try:
-            with open(path, "rb") as file:
-                text = decoded(file.read())
+            text = decoded(self._bytes(path))
         except OSError as error:
-            by = f", named in {above[-1]}," if above else ""
-            raise RequirementsError(f"The requirements file {path}{by} cannot be read on this host: {error.strerror}.") from error
+            raise RequirementsError(f"The requirements file {path}{by} cannot be read: {error.strerror}.") from error
         except UnicodeDecodeError as error:
-            raise RequirementsError(f"The requirements file {path} is not {error.encoding.upper()} text (byte {error.start}).") from error
+            raise RequirementsError(
+                f"The requirements file {path}{by} is not {error.encoding.upper()} text (byte {error.start}): "
+                "save it as UTF-8, or name its encoding in its first line, as in # coding: latin-1."
+            ) from error
         except LookupError as error:
-            raise RequirementsError(f"The requirements file {path} cannot be read: {error}.") from error
-        self._add(read_text(text, path), os.path.dirname(path), constraint, (*above, path))
+            raise RequirementsError(f"The requirements file {path}{by} cannot be read: {error}.") from error
+        self._add(read_text(text, name or path), path, constraint, (*above, path))
+
+    def _bytes(self, path: str) -> bytes:
+        if self.read:
+            return self.read(path)
+        with open(path, "rb") as file:
+            return file.read()
 
     def add_text(self, text: str, origin: str, constraint: bool = False) -> None:
         """Read a text. The files that it names with -r and -c are on the managed host, by their full path."""
         self._add(read_text(text, origin), "", constraint, ())
 
-    def _add(self, lines: list, folder: str, constraint: bool, above: tuple) -> None:
+    def _add(self, lines: list, file: str, constraint: bool, above: tuple) -> None:
         for where, text in lines:
-            nested = NESTED.match(text)
-            target = nested.group(3).strip().strip("'\"") if nested else ""
-            if not nested or "://" in target:
+            option, target = nested(text)
+            if not option or re.match("https?:", target, re.IGNORECASE):
                 (self.constraints if constraint else self.requirements).append([where, text])
-            elif not folder and not os.path.isabs(target):
+                continue
+            if re.match("file:", target, re.IGNORECASE):
+                target = unquote(urlsplit(target).path)
+            if not file and not os.path.isabs(target):
                 raise RequirementsError(f"{where}: a text has no directory that {target} could be relative to; give its full path.")
-            else:
-                # As pip has it, a file that -r names is to be installed, also in a file of constraints.
-                only_binds = (nested.group(1) or nested.group(2)) in ("-c", "--constraint")
-                self.add_file(os.path.join(folder, target), only_binds, above)
+            # As pip has it, a file that -r names is to be installed, also in a file of constraints.
+            named_in = f"{file}:{where.rpartition(':')[2]}" if file else where
+            self.add_file(os.path.join(os.path.dirname(file), target), option == "-c", above, named_in=named_in)
+
+
+def through(above: tuple, path: str) -> str:
+    """By which other files one names itself."""
+    between = above[above.index(path) + 1 :]
+    return f" through {' and '.join(between)}" if between else ""
+
+
+def nested(text: str) -> tuple:
+    """("-r" or "-c", the file) of a line that names another file, as pip's optparse takes it; two empty texts for another line."""
+    if not text.startswith("-"):
+        return "", ""
+    try:
+        words = shlex.split(text)
+    except ValueError:  # of which pip complains
+        return "", ""
+    found: dict = {}
+    while words:
+        word = words.pop(0)
+        name, equals, value = word.partition("=") if word.startswith("--") else (word[:2], word[2:], word[2:])
+        known = next((NESTING[full] for full in NESTING if name == full or full.startswith(name) and len(name) >= SHORTEST.get(full, 99)), "")
+        if (known or TAKES_VALUE.fullmatch(name)) and not equals:
+            value = words.pop(0) if words else ""
+        if known and not any(word.startswith("-") for word in words):  # a file with a blank in its name, without quotes
+            value, words = " ".join([value, *words]), []
+        if known:
+            found.setdefault(known, value)
+    option = "-r" if found.get("-r") else "-c" if found.get("-c") else ""
+    target = found.get(option, "")
+    return option, re.sub(r"\$\{([A-Z0-9_]+)\}", lambda match: os.environ.get(match.group(1)) or match.group(0), target)
+
+
+def joined(lines: list, name: str) -> str:
+    """Lines as one text again, which tells by itself from which lines of which files they are. name: the file that is meant without that."""
+    written, file, number = [], name, 0
+    for where, text in lines:
+        other, _colon, own = where.rpartition(":")
+        if (other, int(own)) != (file, number + 1):
+            written.append(f'#line {own} "{other}"')
+        file, number = other, int(own)
+        written.append(text)
+    return "".join(line + "\n" for line in written)
 
 
 def split_names(names: list) -> list:
@@ -89,24 +160,34 @@ def split_names(names: list) -> list:
 
 
 def decoded(content: bytes) -> str:
-    """The text of a file: UTF-8, unless it begins as UTF-16 (a redirected `pip freeze` on Windows) or names its encoding (PEP 263)."""
-    named = re.match(rb"(?:.*\n)?#.*?coding[:=]\s*([-\w.]+)", content)
-    encoding = named.group(1).decode() if named else "utf-8-sig"
-    return content.decode("utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else encoding)
+    """The text of a file as pip has it: by its mark, else by the encoding that one of its first two lines names (PEP 263), else UTF-8."""
+    for mark, encoding in MARKS:
+        if content.startswith(mark):
+            return content[len(mark) :].decode(encoding)
+    for line in content.split(b"\n")[:2]:
+        named = re.search(rb"coding[:=]\s*([-\w.]+)", line) if line.startswith(b"#") else None
+        if named:
+            return content.decode(named.group(1).decode())
+    return content.decode("utf-8")
 
 
 def read_text(text: str, origin: str) -> list:
     """The lines of a requirements text: continuations joined, comments and empty lines dropped."""
-    lines, start, held = [], 0, ""
-    for number, line in enumerate([*text.lstrip("\ufeff").splitlines(), ""], 1):
-        start = start or number
+    lines, start, held, shift = [], 0, None, 0
+    numbered = list(enumerate(text.lstrip("\ufeff").splitlines(), 1))
+    for number, line in [*numbered, (len(numbered) + 1, "")]:
+        told = ORIGIN.fullmatch(line) if held is None else None
+        if told:
+            origin, shift = told.group(2), int(told.group(1)) - number - 1
+            continue
+        start = start if held is not None else number
         comment = bool(re.match(r"\s*#", line))
         if line.endswith("\\") and not comment:
-            held += line[:-1]
+            held = (held or "") + line.strip("\\")
             continue
         # A comment line ends a continuation, and pip keeps the two apart with a space.
-        whole = COMMENT.sub("", held + (" " + line if comment and held else line)).strip()
+        whole = COMMENT.sub("", (held or "") + (" " + line if comment and held is not None else line)).strip()
         if whole:
-            lines.append([f"{origin}:{start}", whole])
-        start, held = 0, ""
+            lines.append([f"{origin}:{start + shift}", whole])
+        held = None
     return lines

@@ -216,7 +216,7 @@ EXAMPLES = r"""
 - name: Install from the company's own index
   mlenv.jupyter.container_pip:
     container: jupyter-ds
-    requirements_content: "{{ lookup('ansible.builtin.file', 'requirements.txt') }}"
+    requirements_content: "{{ lookup('mlenv.jupyter.requirements', 'requirements.txt').requirements }}"
     constraints: [numpy<2]
     index_url: "https://{{ index_user }}:{{ index_password }}@packages.example.com/simple"
 

@@ -14,8 +14,8 @@ import re
 import shlex
 from types import SimpleNamespace
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import read
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import Wanted, load_packaging
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_reader import read
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import URL, VARIABLE, Malformed, Wanted, load_packaging
 from ansible_collections.mlenv.jupyter.plugins.module_utils._mounts import WITHOUT_OWNERS, explain
 from ansible_collections.mlenv.jupyter.plugins.module_utils._names import SHORTEST_TOKEN, is_loopback
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import probe_request
@@ -33,8 +33,8 @@ VOLUME = re.compile("[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 # Where the host has its sockets, settings, disks, and engines. What is in them, and what they are in, is no lab's.
 HOSTS_OWN = ("/run", "/var/run", "/proc", "/sys", "/dev", "/var/lib/docker", "/var/lib/containerd", "/var/lib/containers")
 SOCKET = re.compile(r".*/(docker|podman|containerd|crio)\.sock")
-# A line that includes another file, by a path that is not the host's.
-OTHER_FILE = re.compile(r"(-[rc]|--requirement|--constraint)[\s=]*(?![\s=/])(?!\S+://)")
+# A line that includes another file, by a path that is not the lab's. What the lines of files name has been read by now.
+OTHER_FILE = re.compile(r"(-[rc]|--(requirem|cons)\w*)[\s=]*(?![\s=/])(?!\S+://)")
 # The lab sets these itself: the variable to use instead.
 RESERVED = {
     "HOME": "lab_user",
@@ -480,9 +480,10 @@ def about_files(wanted: dict):
             )
     if wanted["wheels"] and not wanted["wheels_dir"]:
         yield f"lab_wheels {wanted['wheels']} is not on the controller: name a directory, from where Ansible was started, the inventory or the playbook."
-    for kernel, texts in zip(wanted["kernels"], wanted["kernel_texts"]):
+    yield from filter(None, [wanted["texts_wrong"], *wanted["kernels_wrong"]])
+    for kernel, texts, wrong in zip(wanted["kernels"], wanted["kernel_texts"], wanted["kernels_wrong"]):
         for variable in ("requirements", "constraints"):
-            if kernel.get(variable) and not texts[variable].strip():
+            if not wrong and kernel.get(variable) and not texts[variable].strip():
                 yield (
                     f"{variable} {kernel[variable]} of kernel {kernel['name']} in lab_kernels is not on the controller, or is empty: "
                     "name a file with something in it, from where Ansible was started, the inventory or the playbook."
@@ -516,24 +517,38 @@ def about_texts(wanted: dict):
 
 def read_texts(texts: dict) -> dict:
     request = probe_request(texts["packages"], texts["requirements"], texts["constraints"], "present")
+    lines, bounds = ([line for line in request[name] if VARIABLE.search(line[1]) is None] for name in ("lines", "constraints"))
     packaging = load_packaging()
-    reader = SimpleNamespace(wanted=lambda text: Wanted(packaging, text))
-    _wanted, malformed, undecided = read(reader, [*request["lines"], *request["constraints"]])
-    return {"malformed": malformed, "undecided": undecided}
+    reader = SimpleNamespace(wanted=lambda text: read_elsewhere(packaging, text))
+    _wanted, malformed, undecided = read(reader, lines)
+    _wanted, malformed_bounds, undecided_bounds = read(reader, bounds, constraint=True)
+    return {"malformed": malformed + malformed_bounds, "undecided": undecided + undecided_bounds}
+
+
+def read_elsewhere(packaging, text: str) -> SimpleNamespace:
+    """A requirement of which only the spelling can be judged here: its files, its Python and its pip are those of the lab."""
+    known = SimpleNamespace(applies=lambda: True, name="?", extras=(), shown=text)
+    is_path = not URL.match(text) and re.match(r"[./~]|[^@\s]*/|\S+\.(whl|zip|tar|tgz|tbz)", text)
+    try:
+        return known if is_path else SimpleNamespace(**{**vars(Wanted(packaging, text)), "applies": known.applies})
+    except Malformed:
+        # An older pip takes versions that today's rules do not know. With another version, is it a requirement?
+        Wanted(packaging, re.sub(r"([=!<>~]=|[<>])\s*[\w.!+*-]+", r"\g<1>1.0", text))
+        return known
 
 
 def about_packages(packages: dict, wanted: dict):
     for broken in packages.get("malformed", []):
-        yield f"{broken['text']} ({_place(broken['where'], wanted)}) is no requirement: {broken['why']}."
+        yield f"{broken['text']} ({_place(broken['where'], wanted)}) is no requirement: {broken['why'].rstrip('.')}."
     for line in packages.get("undecided", []):
         if OTHER_FILE.match(line):
-            yield f"{line} in {wanted['files']} names a file of the controller, which the lab cannot read: write its lines there instead."
+            yield f"{line} in {wanted['list']} names a file of the controller, which the lab cannot read: name it in {wanted['files']}."
 
 
 def _place(where: str, wanted: dict) -> str:
-    """What the look calls name, requirements:3 or constraints:3, in the caller's words."""
-    variable, _sep, number = where.partition(":")
-    return f"line {number} of {wanted[variable]}" if number else f"in {wanted['list']}"
+    """What the look calls name, requirements:3 or constraints:3, in the caller's words. Other files it calls by their path."""
+    file, _colon, number = where.rpartition(":")
+    return f"line {number} of {wanted.get(file) or file}" if file else f"in {wanted['list']}"
 
 
 def about_host(wanted: dict, look: dict):

@@ -55,6 +55,8 @@ WANTED = {
     "requirements_file": "",
     "constraints": "",
     "constraints_file": "",
+    "texts_wrong": "",
+    "kernels_wrong": [],
     "ca_certificates": "",
     "missing_certificates": [],
     "wheels": "",
@@ -299,8 +301,9 @@ def test_value_that_cannot_work(wanted, sentence):
         ({"image": {"present": True, "jupyter": False}}, "is not a Jupyter image"),
         ({"packages": {"malformed": [{"text": "a b", "where": "requirements:3", "why": "two words"}]}}, "a b (line 3 of r.txt) is no requirement: two words."),
         ({"packages": {"malformed": [{"text": "a b", "where": "name", "why": "two words"}]}}, "a b (in lab_packages) is no requirement: two words."),
-        ({"packages": {"undecided": ["-r other.txt"]}}, "-r other.txt in lab_requirements or lab_constraints names a file of the controller"),
-        ({"packages": {"undecided": ["--constraint=../c.txt"]}}, "--constraint=../c.txt in lab_requirements"),
+        ({"packages": {"malformed": [{"text": "a b", "where": "/x/base.txt:3", "why": "two."}]}}, "a b (line 3 of /x/base.txt) is no requirement: two."),
+        ({"packages": {"undecided": ["-r other.txt"]}}, "-r other.txt in lab_packages names a file of the controller"),
+        ({"packages": {"undecided": ["--constraint=../c.txt"]}}, "--constraint=../c.txt in lab_packages"),
         ({"container": {**CONTAINER, "exists": True}}, "Container lab exists and is no Jupyter lab"),
         ({"container": {**CONTAINER, "namesake": "other"}}, "lab_name lab is how the ID of container other begins"),
         ({"work_dir": {**WORK, "type": "link", "uid": 1001}}, "lab_work_dir /x is a link, not a directory"),
@@ -485,12 +488,17 @@ TEXTS = {"name": "old", "requirements": "pandas", "constraints": ""}
         ([KERNEL, KERNEL], [TEXTS, TEXTS], {}, ["lab_kernels names old more than once"] * 2),
         ([KERNEL], [TEXTS], {"malformed": [{"where": "requirements:2", "text": "!", "why": "no name"}]}, ["! (line 2 of old.txt) is no requirement: no name."]),
         ([KERNEL], [TEXTS], {"malformed": [{"where": "name", "text": "!", "why": "no name"}]}, ["! (in kernel old of lab_kernels) is no requirement"]),
-        ([KERNEL], [TEXTS], {"undecided": ["-c other.txt"]}, ["-c other.txt in a file of kernel old of lab_kernels names"]),
+        ([KERNEL], [TEXTS], {"undecided": ["-c other.txt"]}, ["-c other.txt in kernel old of lab_kernels names"]),
     ],
 )
 def test_kernels(kernels, texts, kernel_look, sentences):
-    found = said({"kernels": kernels, "kernel_texts": texts}, packages={"kernels": {"old": kernel_look}})
+    found = said({"kernels": kernels, "kernel_texts": texts, "kernels_wrong": [""] * len(kernels)}, packages={"kernels": {"old": kernel_look}})
     assert [sentence in one for sentence, one in zip(sentences, found)] == [True] * len(found) == [True] * len(sentences)
+
+
+def test_a_file_of_a_kernel_that_cannot_be_read_is_told_of_once():
+    found = said({"kernels": [KERNEL], "kernel_texts": [{**TEXTS, "requirements": ""}], "kernels_wrong": ["The file old.txt is not good: no."]})
+    assert found == ["The file old.txt is not good: no."]
 
 
 def test_check_mode_runs_to_the_end_on_a_bare_host():
@@ -598,7 +606,15 @@ def said_bare(wanted=(), texts=(), **look):
         ({}, {}, {"port_holder": "process nginx (pid 1)"}, "is taken by process nginx"),
         ({}, {"packages": ["two words"]}, {}, "two words (in lab_packages) is no requirement"),
         ({"requirements": "r.txt", "requirements_file": "/r.txt"}, {"requirements": "numpy\n>2\n"}, {}, ">2 (line 2 of r.txt) is no requirement"),
-        ({}, {"requirements": "-r other.txt\n"}, {}, "-r other.txt in lab_requirements or lab_constraints names a file of the controller"),
+        ({}, {"packages": ["-r other.txt"]}, {}, "-r other.txt in lab_packages names a file of the controller"),
+        ({}, {"requirements": '#line 7 "/x/base.txt"\nnumpy\n>2\n'}, {}, ">2 (line 8 of /x/base.txt) is no requirement"),
+        ({}, {"constraints": "numpy[x]<2\n"}, {}, "Constraints cannot have extras"),
+        ({"texts_wrong": "The requirements file /x cannot be read: no."}, {}, {}, "The requirements file /x cannot be read: no."),
+        # What only the lab can know: its variables, its files, and how old its pip is.
+        ({}, {"requirements": "numpy==${HVER}\n${NAME} is what\n"}, {}, None),
+        ({}, {"requirements": "./there\nwork/wheels/a.whl\n~/b.whl\n/c.tar.gz\nd.zip\n"}, {}, None),
+        ({}, {"requirements": "numpy>=1.0.dev-r1\n"}, {}, None),
+        ({}, {"requirements": "numpy; os_name ~= 'posix'\n"}, {}, None),
     ],
 )
 def test_what_needs_neither_engine_nor_image_to_be_refused(wanted, texts, look, sentence):

@@ -8,13 +8,13 @@ from __future__ import annotations
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import canonical
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import requirement_of
-from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import Lines, RequirementsError, read_text, split_names
+from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import Lines, RequirementsError, decoded, joined, nested, read_text, split_names
 from hypothesis import example, given
 from hypothesis import strategies as st
 from packaging.requirements import InvalidRequirement, Requirement
 from pip._internal.network.session import PipSession
+from pip._internal.req.req_file import _decode_req_file, preprocess
 from pip._internal.req.req_file import parse_requirements as pip_reads
-from pip._internal.req.req_file import preprocess
 
 NAMES = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,8}[A-Za-z0-9])?", fullmatch=True)
 VERSIONS = st.from_regex(r"[0-9]{1,2}(\.[0-9]{1,2}){0,2}((a|b|rc)[0-9])?", fullmatch=True)
@@ -156,3 +156,105 @@ def test_a_file_that_is_no_text(tmp_path):
     (tmp_path / "r.txt").write_bytes(b"a\n\xff\n")
     with pytest.raises(RequirementsError, match="not UTF-8 text"):
         Lines().add_file(str(tmp_path / "r.txt"))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-r more.txt",
+        "-rmore.txt",
+        "--requirem more.txt",
+        "--requirem=more.txt",
+        "-r 'more.txt'",
+        '-r "more.txt"',
+        "-r m\\ore.txt",
+        "-r ./more.txt",
+        "-r more.txt --pre",
+        "--pre -r more.txt",
+        "--index-url -r -r more.txt",
+        "-c none.txt -r more.txt",
+        "-r ${FOLDER}/more.txt",
+        "-c more.txt",
+        "-cmore.txt",
+        "--cons more.txt",
+        "--constraint=more.txt",
+    ],
+)
+def test_a_nested_file_is_named_as_for_pip(tmp_path, monkeypatch, line):
+    monkeypatch.setenv("FOLDER", str(tmp_path))
+    (tmp_path / "more.txt").write_text("a\n")
+    (tmp_path / "top.txt").write_text(line + "\n")
+    lines = Lines()
+    lines.add_file(str(tmp_path / "top.txt"))
+    (told,) = pip_reads(str(tmp_path / "top.txt"), PipSession())
+    assert (lines.constraints if told.constraint else lines.requirements) == [[f"{tmp_path}/more.txt:1", told.requirement]]
+    assert len(lines.requirements + lines.constraints) == 1
+
+
+@pytest.mark.parametrize("line", ["--require-hashes", "--pre", "-i https://example.com", "--index-url -rc", "-r 'open", "a -r b.txt", "-r", "--req x"])
+def test_lines_that_name_no_other_file(line):
+    assert nested(line)[0] == ""
+
+
+def test_a_file_that_a_file_url_names(tmp_path):
+    (tmp_path / "with blank.txt").write_text("a\n")
+    lines = Lines()
+    lines.add_text(f"-r file://{tmp_path}/with%20blank.txt", "text")
+    assert lines.requirements == [[f"{tmp_path}/with blank.txt:1", "a"]]
+
+
+def test_files_that_name_each_other(tmp_path):
+    (tmp_path / "top.txt").write_text("a\n-r more.txt\n")
+    (tmp_path / "more.txt").write_text("\n-c top.txt\n")
+    with pytest.raises(RequirementsError) as caught:
+        Lines().add_file(str(tmp_path / "top.txt"))
+    told = f"{tmp_path}/top.txt, which {tmp_path}/more.txt:2 names, names itself through {tmp_path}/more.txt: leave out one of these lines."
+    assert str(caught.value) == f"The requirements file {told}"
+    (tmp_path / "more.txt").write_text("-r more.txt\n")
+    with pytest.raises(RequirementsError, match=r"more.txt:1 names, names itself: leave out"):
+        Lines().add_file(str(tmp_path / "top.txt"))
+
+
+def test_a_file_that_two_name_is_no_circle(tmp_path):
+    (tmp_path / "top.txt").write_text("-r one.txt\n-r one.txt\n-c base.txt\n")
+    (tmp_path / "one.txt").write_text("-c base.txt\n")
+    (tmp_path / "base.txt").write_text("a<2\n")
+    lines = Lines()
+    lines.add_file(str(tmp_path / "top.txt"))
+    assert len(lines.constraints) == 3
+
+
+def test_lines_as_one_text_keep_their_origin(tmp_path):
+    (tmp_path / "top.txt").write_text("# why\na\n-r sub/more.txt\nb \\\n  >1\n\n\nc\n")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "more.txt").write_text("d\n-c bounds.txt\n./e.zip\n")
+    (tmp_path / "sub" / "bounds.txt").write_text("a<2\n")
+    lines = Lines()
+    lines.add_file(str(tmp_path / "top.txt"), name="requirements")
+    text = joined(lines.requirements, "requirements")
+    assert read_text(text, "requirements") == lines.requirements
+    assert [where for where, _text in lines.requirements] == [
+        *("requirements:2", f"{tmp_path}/sub/more.txt:1", f"{tmp_path}/sub/more.txt:3", "requirements:4", "requirements:8")
+    ]
+    assert read_text(joined(lines.constraints, "constraints"), "constraints") == lines.constraints == [[f"{tmp_path}/sub/bounds.txt:1", "a<2"]]
+    assert joined([["requirements:1", "a"], ["requirements:2", "b"]], "requirements") == "a\nb\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_marks_of_encodings(encoding):
+    assert decoded("\ufeffa # \u00e4\r\n".encode(encoding)) == "a # \u00e4\r\n"
+    assert _decode_req_file("\ufeffa # \u00e4\r\n".encode(encoding), "x") == "a # \u00e4\r\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf# first\n# coding: latin-1\na # \xc3\xa4\n",  # the mark is stronger
+        b"a # coding: latin-1, as is said here\n",
+        b"# coding: latin-1\r\na # \xe4\r\n",
+        b"\n# vim: set fileencoding=latin-1\na # \xe4\n",
+        b"# one\n# two\n# coding: nonsense\na\n",
+    ],
+)
+def test_encodings_are_those_of_pip(content):
+    assert decoded(content) == _decode_req_file(content, "x")
