@@ -43,13 +43,27 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import
     refuse_foreign,
 )
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_uv import find_uv, only_pip_knows, uv_install
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import Malformed, archive_hashes, cannot_be_hashed, pinned, requirement_of
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import Malformed, adopt, archive_hashes, cannot_be_hashed, pinned, requirement_of
 
 MIGRATING = ("present", "latest", "exact")  # other states bring nothing along, and so must keep the old tree
 
 
 def change(request):
-    """Make the request true, or (check) say what that would change. The answer is for _pip.py."""
+    """Make the request true, or (check) say what that would change. The answer is for _pip.py, and tells no secret of the lab."""
+    return without(adopt({}), bring_about(request))
+
+
+def without(secrets, answer):
+    """An answer with the names of variables in place of their values. A short value may be any word."""
+    for name, value in secrets.items():
+        for key in ("out", "err", "error"):
+            if len(value) > 3 and isinstance(answer.get(key), str):
+                answer[key] = answer[key].replace(value, f"${{{name}}}")
+    return answer
+
+
+def bring_about(request):
+    """The change itself."""
     place = Place(request.get("virtualenv"))
     base, made = Base(place), False
     try:

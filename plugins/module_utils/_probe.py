@@ -40,9 +40,14 @@ def command(modules: list, function: str, request: dict, python: str = "python3"
     return [python, "-"], program
 
 
-def probe_command(requirements: list, requirements_text: str = "", constraints_text: str = "", state: str = "present", kernels: list = ()) -> tuple:
-    """(argv, stdin) of one look at a Python environment: do these requirements hold in it, and those of its isolated kernels?"""
-    request = probe_request(requirements, requirements_text, constraints_text, state)
+def probe_command(
+    requirements: list, requirements_text: str = "", constraints_text: str = "", state: str = "present", kernels: list = (), environment: dict | None = None
+) -> tuple:
+    """(argv, stdin) of one look at a Python environment: do these requirements hold in it, and those of its isolated kernels?
+
+    environment: variables that this Python is to have beside its own.
+    """
+    request = {**probe_request(requirements, requirements_text, constraints_text, state), "environment": environment or {}}
     request["kernels"] = [
         {
             **probe_request(kernel["packages"], kernel["requirements"], kernel["constraints"], kernel["state"]),

@@ -161,6 +161,19 @@ options:
     elements: str
     default: []
     version_added: 0.2.0
+  volumes:
+    description:
+      - What else is to be mounted in the lab, as role P(mlenv.jupyter.lab#role) takes it. A look at packages that are in no container yet sees it, too.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
+  env:
+    description:
+      - Variables that the lab is to have, as texts. Requirements may name them as C(${NAME}).
+    type: dict
+    default: {}
+    version_added: 0.2.0
   gpus:
     description:
       - Whether to look at the GPUs of the host and of the lab. Where there is no driver, that costs nothing.
@@ -408,10 +421,17 @@ python:
 packages:
   description:
     - What is installed in the lab, and which of the wanted packages are not. The same for each of O(kernels).
-    - Where packages are wanted, and the container does not run or is not of O(image), that image is asked instead.
+    - Where packages are wanted, and the container does not run, or is not as the lab will be (O(image), O(volume), O(home), O(env)), the image is
+      asked instead, with what the lab will see.
   returned: always
   type: dict
   sample: {satisfied: false, missing: [seaborn], user_packages: {}, kernels: {legacy: {satisfied: true, missing: [], user_packages: {pandas: 1.5.3}}}}
+packages_of:
+  description: Where RV(packages) were looked at, in the C(container) or in the C(image). Empty if nowhere.
+  returned: always
+  type: str
+  sample: container
+  version_added: 0.2.0
 status:
   description: HTTP status of C(api/status), asked from the host with the lab's token. V(0) is no answer.
   returned: always

@@ -17,7 +17,7 @@ import time
 import types
 
 import pytest
-from ansible_collections.mlenv.jupyter.plugins.module_utils import _look
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _look, _passing
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Result
 
 
@@ -815,6 +815,18 @@ def test_a_volume_that_the_container_has_is_asked_for_only_if_it_cannot_be_seen(
     assert (found["exists"], found["uid"], len(questions)) == (not gone, None if gone else os.getuid(), asked)
 
 
+PASSING = {
+    **{"packages": [], "packages_state": "present", "requirements": "", "constraints": "", "kernels": []},
+    **{"home": "/home/jovyan", "image": "lab:1", "volume": "", "volumes": [], "env": {}, "secret_config": ""},
+}
+PASSING_FACTS = {
+    "container": {"image_id": "sha256:1", "home": "/home/jovyan", "mounts": {}},
+    **{"volume": {"exists": False}, "engine": {"rootless": False, "selinux": False}, "owner": {"lab_uid": 1000, "lab_gid": 100}},
+    **{"work_dir": None, "config_dir": None, "mounts": {}},
+}
+SECRET_LINES = 'import os\n\nos.environ.update({"TOKEN": "hunter2 \u00e4)"})\n'
+
+
 @pytest.mark.parametrize(
     ("state", "image", "packages", "where"),
     [
@@ -831,13 +843,65 @@ def test_the_python_of_the_image_that_the_lab_will_have_is_asked(state, image, p
     asked = []
     engine = types.SimpleNamespace(exec=lambda *_words, **_options: asked.append("exec"), run=lambda *_words, **_options: asked.append("run"))
     there = container(State={"Status": state}) if state else None
-    facts = {
-        "image": {"jupyter": bool(image), "id": image},
-        "container": {"image_id": "sha256:1"},
-        **{"volume": {"exists": False}, "engine": {"rootless": False}, "owner": {"lab_uid": 1000, "lab_gid": 100}},
-    }
-    params = {"packages": packages, "packages_state": "present", "requirements": "", "kernels": [], "home": "/home/jovyan", "image": "lab:1"}
-    run = _look.Look(engine, params)._where_python_is(facts, there)
+    facts = {**PASSING_FACTS, "image": {"jupyter": bool(image), "id": image, "path": "/bin"}}
+    run = _look.Look(engine, {**PASSING, "packages": packages})._where_python_is(facts, there)
     if run:
         run("python3", "-", stdin="")
     assert asked == ([where] if where else [])
+    assert facts["packages_of"] == {"exec": "container", "run": "image", None: ""}[where]
+
+
+@pytest.mark.parametrize(
+    ("params", "env", "there", "same"),
+    [
+        ({}, {}, {}, True),
+        ({"env": {"HVER": "1"}}, {"HVER": "1"}, {}, True),
+        ({"env": {"HVER": "2"}}, {"HVER": "1"}, {}, False),
+        ({"env": {"HVER": "1"}}, {}, {}, False),
+        ({"requirements": "a==${HVER}"}, {"HVER": "1"}, {}, False),  # which an earlier lab_env had
+        ({}, {"HVER": "1"}, {}, True),  # that nothing asks for
+        ({}, {"PIP_CONSTRAINT": "/c.txt"}, {}, False),
+        ({}, {"PIP_CERT": "/etc/mlenv/ca-certificates.crt", "NB_USER": "jovyan"}, {}, True),
+        ({"requirements": "a @ file://${HOME}/a.zip"}, {"HOME": "/home/jovyan"}, {}, True),
+        ({"volume": "other"}, {}, {}, False),
+        ({}, {}, {"home": "/home/other"}, False),
+    ],
+)
+def test_a_container_is_asked_if_it_sees_what_the_lab_will_see(params, env, there, same):
+    look = _look.Look(None, {**PASSING, "volume": "lab-data", **params})
+    look.image_env = {"PATH": "/bin", "PIP_NO_CACHE_DIR": "1"}
+    facts = {**PASSING_FACTS, "image": {"id": "sha256:1"}}
+    facts["container"] = {"image_id": "sha256:1", "home": "/home/jovyan", "mounts": {"/home/jovyan/.local": "lab-data"}, **there}
+    raw = container(Config={"Env": [f"{name}={value}" for name, value in {**look.image_env, **env}.items()]})
+    assert look._is_the_one(facts, raw) is same
+
+
+def test_what_a_look_in_passing_sees(tmp_path):
+    (tmp_path / "private" / "wheels").mkdir(parents=True)
+    seen = {}
+
+    def run(*argv, **_options):
+        if argv[0] == "run":
+            seen.update(argv=argv, env=open(argv[argv.index("--env-file") + 1], encoding="utf-8").read())
+        return types.SimpleNamespace(rc=0 if argv[:1] != ("volume",) or argv[2] == "there" else 1, out="{}", err="")
+
+    volumes = ["/srv/wheels:/wheels:ro", "/none:/none", "there:/there", "not-there:/not"]
+    place = {"type": "directory", "path": "/srv/wheels"}
+    params = {**PASSING, "volumes": volumes, "env": {"HVER": "1.0 x", "CERT": "a\nb", "B=C": "1"}, "secret_config": SECRET_LINES}
+    facts = {
+        **PASSING_FACTS,
+        "image": {"path": "/opt/conda/bin:/bin"},
+        "volume": {"exists": True, "name": "lab-data"},
+        "work_dir": {"type": "directory", "path": "/srv/work"},
+        "config_dir": {"path": str(tmp_path / "private")},
+        "mounts": {"/srv/wheels": place, "/none": {"type": "absent", "path": "/none"}},
+    }
+    _passing.run(types.SimpleNamespace(run=run), params, facts, "python3", "-", stdin="")
+    mounts = [after for before, after in zip(seen["argv"], seen["argv"][1:]) if before == "--volume"]
+    private = f"{tmp_path}/private/wheels:/etc/mlenv/wheels:ro"
+    assert mounts == ["lab-data:/home/jovyan/.local:ro", "/srv/work:/home/jovyan/work:ro", private, "/srv/wheels:/wheels:ro", "there:/there:ro"]
+    assert seen["env"] == "HOME=/home/jovyan\nPATH=/home/jovyan/.local/bin:/opt/conda/bin:/bin\nHVER=1.0 x\n"
+    # The rest comes with the request, which goes through stdin.
+    assert _passing.told_apart(params) == {"CERT": "a\nb", "B=C": "1", "TOKEN": "hunter2 \u00e4)"}
+    assert "hunter2" not in str(seen)
+    assert _passing.told_apart(PASSING) == {}

@@ -31,6 +31,7 @@ WANTED = {
     **{"token": "", "token_rotate": False, "password_hash": "", "env": {}, "secret_env": {}, "secret_config": "", "volumes": []},
     **{"wants_packages": False, "migrate": False, "requirements": "", "requirements_file": "", "constraints": "", "constraints_file": ""},
     **{"wheels": "", "wheels_dir": "", "ca_files": [], "ca_certificates": "", "missing_certificates": [], "kernels": [], "kernel_texts": []},
+    **{"texts_wrong": "", "kernels_wrong": []},
 }
 ENGINE = {
     **NOWHERE,

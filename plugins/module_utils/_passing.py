@@ -1,0 +1,90 @@
+# Copyright: mlenv.jupyter contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How the packages of a lab that is yet to come are looked at: in a container of its image that is gone afterwards.
+
+Private to the collection. It sees what the lab will see, its volume, its directories and its variables, but changes
+nothing: all is mounted read-only, and there is no network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Engine, Result
+from ansible_collections.mlenv.jupyter.plugins.module_utils._names import CONFIG_MOUNT, IMAGE_GID, IMAGE_UID, WHEELS
+
+# By these, Python and the installers find something else than without them.
+DECISIVE = re.compile("(PIP|UV|PYTHON)")
+# What role lab sets by itself: it is no trace of an earlier lab_env.
+OWN = re.compile("HOME|PATH|PIP_CERT|[A-Z_]*_CA_[A-Z]*|SSL_CERT_FILE|GIT_SSL_CAINFO|(NB|JUPYTER|NVIDIA|CUDA)_[A-Z_]*|[a-zA-Z]*_(proxy|PROXY)")
+# How secrets are told to a server: a program with a dictionary that is JSON as well.
+SECRETS = re.compile(r"os\.environ\.update\((\{.*\})\)", re.DOTALL)
+NAMED = re.compile(r"\$\{([A-Z0-9_]+)\}")
+
+
+def variables(there: dict, wanted: dict, texts: list) -> dict:
+    """Those variables of a container that could make its packages look different: wanted ones, those that lines name, and DECISIVE ones."""
+    named = {name for text in texts for name in NAMED.findall(text)}
+    return {name: there[name] for name in there if name in wanted or ((name in named or DECISIVE.match(name)) and not OWN.fullmatch(name))}
+
+
+def told_apart(params: dict) -> dict:
+    """Variables that go into a container on the way of the request, where nobody sees them: secret ones, and those with several lines."""
+    found = SECRETS.search(params["secret_config"])
+    several = {name: value for name, value in params["env"].items() if not is_one_line(name, value)}
+    return {**several, **(json.loads(found.group(1)) if found else {})}
+
+
+def is_one_line(name: str, value: str) -> bool:
+    return bool(re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name)) and not re.search("[\\r\\n]", value)
+
+
+def run(engine: Engine, params: dict, facts: dict, program: str, *words: str, stdin: str) -> Result:
+    """Run a program in a container that is gone afterwards."""
+    home, volume, owner = params["home"], facts["volume"], facts["owner"]
+    options = ["--rm", "--interactive", "--network=none"]
+    if facts["engine"]["rootless"]:  # as role lab has it
+        options += [f"--userns=keep-id:uid={IMAGE_UID},gid={IMAGE_GID}", "--user", f"{IMAGE_UID}:{IMAGE_GID}"]
+    else:
+        options += ["--user", f"{owner['lab_uid']}:{owner['lab_gid']}", "--group-add", str(IMAGE_GID)]
+    if facts["engine"]["selinux"]:
+        options += ["--security-opt", "label=disable"]
+    if volume["exists"]:
+        options += ["--volume", f"{volume['name']}:{home}/.local:ro"]
+    for source, target in directories(engine, params, facts):
+        options += ["--volume", f"{source}:{target}:ro"]
+    env = {"HOME": home, "PATH": f"{home}/.local/bin:{facts['image']['path']}", **params["env"]}
+    with env_file(env) as path:
+        return engine.run("run", *options, "--env-file", path, "--entrypoint", program, params["image"], *words, stdin=stdin)
+
+
+def directories(engine: Engine, params: dict, facts: dict):
+    """Yield what else of the host the lab will see, and where, as far as it is there: an engine would make the rest."""
+    work, private = facts["work_dir"], facts["config_dir"]
+    if private and facts["container"].get("mounts", {}).get(params["home"]) == f"{private['path']}-home":
+        yield f"{private['path']}-home", params["home"]
+    if work and work["type"] == "directory":
+        yield work["path"], f"{params['home']}/work"
+    if private and os.path.isdir(os.path.join(private["path"], WHEELS)):
+        yield os.path.join(private["path"], WHEELS), f"{CONFIG_MOUNT}/{WHEELS}"
+    for volume in params["volumes"]:
+        source, target = (volume.split(":") + [""])[:2]
+        place = facts["mounts"].get(source)
+        if target and (place["type"] in ("directory", "file") if place else engine.run("volume", "inspect", source).rc == 0):
+            yield place["path"] if place else source, target
+
+
+@contextlib.contextmanager
+def env_file(env: dict):
+    """Yield the path of variables in a file that no directory has: in arguments, everybody on the host would see them."""
+    descriptor = os.memfd_create("env")
+    try:
+        with open(descriptor, "w", encoding="utf-8", closefd=False) as file:
+            file.writelines(f"{name}={value}\n" for name, value in env.items() if is_one_line(name, value))
+        yield f"/proc/{os.getpid()}/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
