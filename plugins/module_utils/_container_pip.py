@@ -8,7 +8,7 @@ Private to the collection.
 
 from __future__ import annotations
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import ENGINE_ARGUMENTS, Engine, EngineError
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import ENGINE_ARGUMENTS, ContainerDown, Engine, EngineError
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import Packages, PipError, Wish, ensure, index_lines, inform, secrets
 from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import RequirementsError
 
@@ -60,9 +60,9 @@ def change_packages(params: dict, run_command, check_mode: bool) -> dict:
     where = f"Container {params['container']}: "
     try:
         wish = Wish.of(params)
-        result = ensure(_packages(params, run_command), wish, check_mode)
+        result = _with_packages(params, run_command, lambda packages: ensure(packages, wish, check_mode))
     except (EngineError, RequirementsError) as error:
-        return {"msg": str(error), "cmd": [], "stdout": "", "stderr": ""}
+        return {"msg": str(error), "cmd": [], "stdout": "", "stderr": "", **_log_of(error)}
     except PipError as error:
         return {"cmd": [], "stdout": "", "stderr": "", **error.details, "msg": f"{where}{str(error).rstrip('.')}."}
     return {**result, "warnings": [where + warning for warning in result["warnings"]]}
@@ -71,9 +71,9 @@ def change_packages(params: dict, run_command, check_mode: bool) -> dict:
 def tell_packages(params: dict, run_command, _check_mode: bool) -> dict:
     """Returns what the module does, with ``msg`` if it failed."""
     try:
-        return inform(_packages(params, run_command), index_lines(params), params)
+        return _with_packages(params, run_command, lambda packages: inform(packages, index_lines(params), params))
     except EngineError as error:
-        return {"msg": str(error)}
+        return {"msg": str(error), **_log_of(error)}
     except PipError as error:
         return {**error.details, "msg": f"Container {params['container']}: {error}."}
 
@@ -86,6 +86,11 @@ def credentials(params: dict) -> set:
         return secrets(params)
 
 
-def _packages(params: dict, run_command) -> Packages:
+def _with_packages(params: dict, run_command, do) -> dict:
+    """What ``do`` returns for the packages of the container. What it does can be done again: one that ended meanwhile is asked once more."""
     engine = Engine.of(run_command, params)
-    return Packages(engine, engine.running(params["container"]), params["user"], params["executable"])
+    return engine.while_it_runs(params["container"], lambda container: do(Packages(engine, container, params["user"], params["executable"])))
+
+
+def _log_of(error: Exception) -> dict:
+    return {"log": error.log} if isinstance(error, ContainerDown) else {}

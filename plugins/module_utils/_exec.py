@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import os
 import re
+import time
 from dataclasses import dataclass, field
+from datetime import datetime
 
 # What a module takes to find its engine, as community.docker names it.
 ENGINE_ARGUMENTS = {
@@ -41,8 +43,34 @@ PODMAN_OPTIONS = {
 }
 
 
+# Exit codes from here on may be the client's, or those of a program that was killed.
+FIRST_OF_ENGINE = 125
+OF_ENGINE = ("error response from daemon", "error: no such container", "error: can only", "cannot connect", "oci runtime", "error during connect")
+NO_CONTAINER = re.compile("no such (container|object)")
+GONE = re.compile("^error response from daemon.* is (not running|restarting)|no such (container|exec)|can only (create|exec)|in a stopped container")
+# A program that was killed ends so; and how long an engine may take to notice that the container ended with it, in seconds.
+KILLED, NOTICED = 137, 2.0
+JUST_NOW, PAUSED = 5.0, 3.0
+# How long a container that comes and goes is waited for, in seconds; after how many restarts it is not any more; and how often it is asked.
+COMING, CRASHES, TRIES = 20.0, 3, 5
+COMING_AGAIN = ("absent", "created", "exited", "dead", "removing", "restarting")
+LOG_LINES = 15
+
+
 class EngineError(Exception):
     """One sentence for the user: what is wrong, with which container or engine, and what to do."""
+
+
+class ContainerDown(EngineError):
+    """A container that does not stay up, with the end of its log."""
+
+    def __init__(self, sentence: str, log: list):
+        super().__init__(sentence)
+        self.log = log
+
+
+class ContainerGone(EngineError):
+    """The container ended, or began again, while something was run in it. Asking again may help."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +100,22 @@ class Container:
     @property
     def started_at(self) -> str:
         return self.raw["State"].get("StartedAt", "")
+
+    @property
+    def since(self) -> tuple:
+        """Which container it is, and since when it runs: another one after each start."""
+        return self.raw.get("Id", ""), self.started_at
+
+    @property
+    def restarts(self) -> int:
+        """How often the engine has restarted it by itself since somebody started it."""
+        return self.raw.get("RestartCount", 0)
+
+    @property
+    def ended_ago(self) -> float:
+        """For how many seconds it has not run, infinity if it never ran."""
+        ended = self.raw["State"].get("FinishedAt", "")
+        return time.time() - read_time(ended) if ended and not ended.startswith("0001-") else float("inf")
 
     @property
     def exit_code(self) -> int:
@@ -136,7 +180,7 @@ class Engine:
 
         A container that was not started as root has one user, and naming it by number would drop its
         supplementary groups: so it is named only where there is a choice.
-        Raises EngineError if argv could not be started at all.
+        Raises EngineError if argv could not be started at all, ContainerGone if the container ended meanwhile.
         """
         options = ["--interactive"] if stdin is not None else []
         home = container.home
@@ -149,37 +193,93 @@ class Engine:
             options += ["--env", f"{key}={value}"]
         result = self.run("exec", *options, container.name, *argv, stdin=stdin)
         if result.rc != 0:
+            self._refuse_gone(result, container)
             refuse_unstarted(result, container, user or container.user, argv[0])
         return result
+
+    def _refuse_gone(self, result: Result, container: Container) -> None:
+        """Raise ContainerGone if the container is not the one that it was: whatever words a failure has, that is then its reason."""
+        if result.rc < FIRST_OF_ENGINE and not says_engine(result):
+            return
+        # A program is killed first, and its container is said to have ended after that.
+        deadline = time.monotonic() + (NOTICED if result.rc == KILLED else 0.0)
+        while True:
+            again = self.inspect(container.name)
+            if again is None or again.state != "running" or again.since != container.since:
+                raise ContainerGone(f"Container {container.name} ended while it was asked ({'it is removed' if again is None else again.state}).")
+            if time.monotonic() >= deadline:
+                return
+            time.sleep(0.2)
 
     def _home_of(self, container: Container, user: str, python: str) -> str:
         """The image's HOME holds for one user only; for any other, ask the container's user database."""
         ask = "import os, pwd; print(pwd.getpwuid(os.getuid()).pw_dir)"
         result = self.run("exec", "--user", user, container.name, python, "-c", ask)
         if result.rc != 0:
+            self._refuse_gone(result, container)
             refuse_unstarted(result, container, user, python)
             raise EngineError(f"Container {container.name} does not know the home of user {user}.")
         return result.out.strip()
 
-    def running(self, name: str) -> Container:
-        """The container of that name, able to run something. Raises EngineError, with what to do, if it is not."""
-        container = self.inspect(name)
+    def running(self, name: str, coming: tuple = ("restarting",), patience: float = COMING) -> Container:
+        """The container of that name, able to run something. Raises EngineError, with what to do, if it is not.
+
+        One in a state of ``coming`` is waited for, for so many seconds: absent, or a state that an engine has.
+        """
+        deadline = time.monotonic() + patience
+        while True:
+            container = self.inspect(name)
+            state = "absent" if container is None else container.state
+            # One that ended this very moment may be in the midst of a restart.
+            awaited = state in coming or (state in COMING_AGAIN and container is not None and container.ended_ago < JUST_NOW)
+            # As it is while somebody makes an image of it.
+            awaited = awaited or (state == "paused" and time.monotonic() < deadline - patience + PAUSED)
+            if not awaited or time.monotonic() >= deadline or (container is not None and crashes(container)):
+                break
+            time.sleep(0.25)
         if container is None:
             raise EngineError(f"There is no container {name} on this engine.")
-        if container.state == "paused":
+        if state == "paused":
             raise EngineError(f"Container {name} is paused: unpause it first.")
-        if container.state == "restarting":
-            raise EngineError(f"Container {name} is restarting over and over (exit code {container.exit_code}): its log says why.")
-        if container.state != "running":
-            raise EngineError(f"Container {name} is not running ({container.state}, exit code {container.exit_code}): start it first.")
+        if state == "restarting":
+            raise self.down(container)
+        if state != "running":
+            raise EngineError(f"Container {name} is not running ({state}, exit code {container.exit_code}): start it first.")
         return container
+
+    def while_it_runs(self, name: str, do):
+        """What ``do`` returns for the container, which is asked again if it ended meanwhile. Raises EngineError if it does not stay up."""
+        container = self.running(name)
+        for tried in range(TRIES):
+            try:
+                return do(container)
+            except ContainerGone:
+                if tried == TRIES - 1:
+                    again = self.inspect(name)
+                    raise self.down(again or container) from None
+            container = self.running(name, COMING_AGAIN)
+        raise AssertionError  # not reached
+
+    def down(self, container: Container) -> ContainerDown:
+        """The error for a container that does not stay up, with the end of its log."""
+        words = f"state {container.state}, exit code {container.exit_code}, {container.restarts} restarts"
+        lines = self.log(container.name, LOG_LINES)
+        end = f"its log ends with: {lines[-1].strip()}" if lines else "its log is empty"
+        return ContainerDown(f"Container {container.name} does not stay up ({words}); {end}", lines)
+
+    def log(self, name: str, lines: int) -> list:
+        """The last lines of a container's log, with tokens masked; none if there is no such container."""
+        result = self.run("logs", "--tail", str(lines), name)
+        if result.rc != 0 and NO_CONTAINER.search(result.err.lower()):
+            return []
+        return [re.sub(r"(token=)[^\s&\"']+", r"\1...", line) for line in (result.out + result.err).splitlines()]
 
     def inspect(self, name: str) -> Container | None:
         """The container of that name, None if there is none. Raises EngineError if the engine does not answer."""
         result = self.run("container", "inspect", name)
         if result.rc == 0:
             return Container(json.loads(result.out)[0])
-        if re.search(r"no such (container|object)", result.err.lower()):
+        if NO_CONTAINER.search(result.err.lower()):
             return None
         raise EngineError(engine_trouble(self.cli, result.err))
 
@@ -188,6 +288,22 @@ def refuse_client(cli: str) -> None:
     """Raise EngineError if a client is named by a path that means another file for each user, or in each directory."""
     if cli.startswith("~") or ("/" in cli and not cli.startswith("/")):
         raise EngineError(f"The engine's client {cli} is neither a name nor an absolute path of the host: write it as in docker or /usr/bin/docker.")
+
+
+def read_time(text: str) -> float:
+    """A time as an engine writes it, to the nanosecond, which Python does not read -> seconds since 1970; now, if it is none."""
+    found = re.match(r"(\d+-\d+-\d+T\d+:\d+:\d+)(?:\.\d+)?(Z|[+-]\d+:\d+)$", text)
+    return datetime.fromisoformat(found[1] + found[2].replace("Z", "+00:00")).timestamp() if found else time.time()
+
+
+def crashes(container: Container) -> bool:
+    """Whether it ended so often by itself that it will do so again."""
+    return container.state == "restarting" and container.restarts >= CRASHES
+
+
+def says_engine(result: Result) -> bool:
+    """Whether these are the words of the engine or its client, not of a program in the container."""
+    return (result.err or result.out).strip().lower().startswith(OF_ENGINE)
 
 
 def refuse_unstarted(result: Result, container: Container, user: str, program: str) -> None:
@@ -199,9 +315,9 @@ def refuse_unstarted(result: Result, container: Container, user: str, program: s
             raise EngineError(f"Container {container.name} has no user {user}.")
         if "executable file" in low or "no such file" in low or "permission denied" in low:
             raise EngineError(f"Container {container.name} has no {program} that user {user} can run.")
-    if low.startswith(("error response from daemon", "error: no such container", "error: can only")) or "in a stopped container" in low:
-        raise EngineError(f"Container {container.name} went away while we were looking at it: {text}")
-    if result.rc == 125 or low.startswith(("cannot connect", "oci runtime", "error during connect")):
+    if GONE.search(low):
+        raise ContainerGone(f"Container {container.name} ended while it was asked.")
+    if result.rc == 125 or says_engine(result):
         raise EngineError(f"Container {container.name}: {engine_trouble('the engine', text)}")
 
 

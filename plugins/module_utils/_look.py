@@ -22,13 +22,23 @@ import socket
 import ssl
 import stat
 import time
-from datetime import datetime
 from functools import partial
 from importlib.util import find_spec
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus, _passing
 from ansible_collections.mlenv.jupyter.plugins.module_utils._address import NOWHERE, find_address
-from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine, EngineError, engine_trouble, refuse_client
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import (
+    CRASHES,
+    Container,
+    ContainerGone,
+    Engine,
+    EngineError,
+    Result,
+    crashes,
+    engine_trouble,
+    read_time,
+    refuse_client,
+)
 from ansible_collections.mlenv.jupyter.plugins.module_utils._mounts import explain, mount_of, try_directory
 from ansible_collections.mlenv.jupyter.plugins.module_utils._names import (
     CERTIFICATE,
@@ -90,6 +100,10 @@ ARGUMENTS = {
     "docker_cli": {"type": "str", "default": "docker"},
     "docker_host": TEXT,
 }
+
+ABSENT = {"exists": False, "running": False, "state": "absent", "managed": False, "health": "none", "namesake": ""}
+# How long a look without waiting asks a container again that ends meanwhile, how long one that ended is given to be started, in seconds.
+COMING, SETTLED = 3.0, 5.0
 
 # By then a server answers, or never will; and an answer that takes so long is none. In seconds.
 STARTED, PATIENCE = 60, 20
@@ -226,12 +240,6 @@ def read_container(container: Container) -> dict:
         "gpu_way": _gpus.read_handover(raw),
         "mounts": {path: mount.get("Name") or mount.get("Source", "") for path, mount in sorted(mounts.items())},
     }
-
-
-def read_time(text: str) -> float:
-    """A time as an engine writes it, to the nanosecond, which Python does not read -> seconds since 1970; now, if it is none."""
-    found = re.match(r"(\d+-\d+-\d+T\d+:\d+:\d+)(?:\.\d+)?(Z|[+-]\d+:\d+)$", text)
-    return datetime.fromisoformat(found[1] + found[2].replace("Z", "+00:00")).timestamp() if found else time.time()
 
 
 def read_lost_mounts(mountinfo: str) -> list:
@@ -569,7 +577,7 @@ def look_at(params: dict, run_command) -> dict:
         facts["msg"] = why_not_ready(params, facts)
     lines = params["log_lines"] or (15 if "msg" in facts else 0)
     if lines and facts["container"]["exists"]:
-        facts["log"] = look.log(lines)
+        facts["log"] = look.engine.log(params["name"], lines)
     return facts
 
 
@@ -620,6 +628,8 @@ class Look:
         self.params = params
         self.kind = ""  # of the engine: docker or podman
         self.image_env: dict = {}
+        # How the container comes and goes: whether it ended while it was asked, how often each had been restarted before, and when one ran last.
+        self.gone, self.began, self.alive, self.deadline = False, {}, time.monotonic(), 0.0
         self.warnings: list = []
         self.user: dict = {}  # the lab's, as the host knows it
 
@@ -636,7 +646,7 @@ class Look:
         self._try_directories(facts)
         facts["ca_bundle"] = self._ca_bundle()
         facts["image"] = {"present": False, "jupyter": False, "serves": False, "id": "", "path": "", "name": self.params["image"]}
-        facts["container"] = {"exists": False, "running": False, "state": "absent", "managed": False, "health": "none", "namesake": ""}
+        facts["container"] = {**ABSENT}
         facts["volume"] = {"exists": False}
         facts["networks"] = {}
         facts["address_here"] = is_of_this_host(self.params["bind_address"])
@@ -715,23 +725,89 @@ class Look:
             facts["networks"] = {network.get("Name", network.get("name")): network.get("Driver", network.get("driver")) for network in self._networks()}
         if facts["gpus"]["devices"]:
             facts["gpus"]["holders"] = self._gpu_holders()
+        container = self._ask_lab(facts, container)
         if self.params["sizes"]:
             facts["sizes"] = self._sizes(facts, container)
-        if container is not None and container.state == "running":
-            untrusted = self._untrusted_mount(container)
-            if untrusted:
-                # Who put the token there knows it. With another private directory the lab will be re-created.
-                facts.update(url=page_url(read_server(container)), untrusted=facts["untrusted"] if facts["config_dir"] else untrusted)
-            else:
-                self._ask_server(facts, container)
+
+    # -- The lab itself ---------------------------------------------------------------------------------------------
+
+    def _ask_lab(self, facts: dict, container: Container | None) -> Container | None:
+        """Ask the lab. One that comes and goes meanwhile is asked again, for as long as that can help. Returns the container as it was last."""
+        self.deadline = time.monotonic() + (self.params["wait"] or COMING)
+        self._count(facts, container)
+        while True:
+            self.gone = False
+            if container is not None and container.state == "running":
+                container = self._ask_running(facts, container)
+            if not self.gone:
+                run = self._where_python_is(facts, container)
+                facts["python"], facts["packages"] = self._packages(run) if run else ("", {})
+            if not self._may_come(facts, container):
+                return container
+            facts.update(ready=False, open=False, status=0, unwritable={})
+            time.sleep(0.25)
+            container = self._see(facts)
+
+    def _ask_running(self, facts: dict, container: Container) -> Container | None:
+        untrusted = self._untrusted_mount(container)
+        if untrusted:
+            # Who put the token there knows it. With another private directory the lab will be re-created.
+            facts.update(url=page_url(read_server(container)), untrusted=facts["untrusted"] if facts["config_dir"] else untrusted)
+        else:
+            container = self._ask_server(facts, container)
+            if not self.gone:
                 facts["unwritable"] = self._unwritable(facts, container)
+                if facts["unwritable"]:
+                    # Nobody can write where a container ended at this very moment.
+                    again = self._see(facts)
+                    self.gone, container = again is None or (again.state, again.since) != (container.state, container.since), again
                 facts["ready"] = facts["ready"] and not facts["unwritable"]
-            if self.params["gpus"] and facts["container"]["running"] and facts["container"]["gpu_way"]:
-                facts["gpus"].update(self._gpus_in(container, facts["ready"]))
-                facts["ready"] = facts["ready"] and not facts["gpus"]["lost"]
-        run = self._where_python_is(facts, container)
-        if run:
-            facts["python"], facts["packages"] = self._packages(run)
+        if not self.gone and self.params["gpus"] and facts["container"]["running"] and facts["container"]["gpu_way"]:
+            facts["gpus"].update(self._gpus_in(container, facts["ready"]))
+            facts["ready"] = facts["ready"] and not facts["gpus"]["lost"]
+        return container
+
+    def _may_come(self, facts: dict, container: Container | None) -> bool:
+        """Whether the answer may be another one in a moment: the container ended while it was asked, or is only being started."""
+        now, wait = time.monotonic(), self.params["wait"]
+        if now >= self.deadline or facts["restarted"] >= CRASHES or (container is not None and crashes(container)):
+            return False
+        if container is not None and container.state == "running":
+            return self.gone
+        if not wait or (container is None and not self.began):
+            return False
+        if container is not None and container.state in ("created", "restarting", "removing"):
+            return True
+        # Somebody may be making it again, and an engine that has just started starts its containers one after the other.
+        stays = container is not None and container.state != "paused" and facts["container"]["restart_policy"] == "no"
+        return not stays and now < self.alive + SETTLED
+
+    def _see(self, facts: dict) -> Container | None:
+        """The container as it is now."""
+        return self._seen(facts, self.engine.inspect(self.params["name"]))
+
+    def _seen(self, facts: dict, container: Container | None) -> Container | None:
+        self._count(facts, container)
+        facts["container"] = {**ABSENT, "namesake": facts["container"]["namesake"]} if container is None else read_container(container)
+        return container
+
+    def _count(self, facts: dict, container: Container | None) -> None:
+        """How often it was restarted by the engine while we looked: one that somebody made again begins at its own number."""
+        if container is not None:
+            began = self.began.setdefault(container.raw["Id"], container.restarts)
+            facts["restarted"] = max(facts["restarted"], container.restarts - began)
+            if container.state == "running":
+                self.alive = time.monotonic()
+
+    def _beside(self, container: Container, *argv: str, **how) -> Result:
+        """What a program in the container answers to a question beside the main one: nothing, if it could not be asked."""
+        try:
+            return self.engine.exec(container, *argv, **how)
+        except ContainerGone as trouble:
+            self.gone = True
+            return Result(-1, "", str(trouble))
+        except EngineError as trouble:
+            return Result(-1, "", str(trouble))
 
     def _work_dir(self, owner: dict) -> dict:
         found = find_path(self.params["work_dir"], owner["home"])
@@ -784,7 +860,7 @@ class Look:
             return next(({"path": path, **why} for path, why in found.items() if why), {})
         if not (self.params["wait"] and facts["ready"]):
             return {}
-        said = self.engine.exec(container, "sh", "-c", WRITE, "sh", *places).out.strip()
+        said = self._beside(container, "sh", "-c", WRITE, "sh", *places).out.strip()
         return {"path": said.partition("\t")[0], "said": said.partition("\t")[2]} if said else {}
 
     def _config_dir(self, owner: dict) -> dict | None:
@@ -878,6 +954,8 @@ class Look:
                 framework = facts["framework"] = _gpus.read_framework(self.engine.exec(container, *_gpus.ASK_FRAMEWORK, stdin=_gpus.FRAMEWORK).out)
                 if framework and framework["cuda"] and not framework["devices"]:
                     facts["lost"] = "{name} {version} in it is made for CUDA {cuda}, and sees no GPU".format(**framework)
+        except ContainerGone:
+            self.gone = True
         except EngineError as trouble:
             facts["lost"] = str(trouble).rstrip(".")
         return facts
@@ -890,7 +968,7 @@ class Look:
                 if token:
                     return token.decode("utf-8", errors="replace").rstrip("\r\n")
         script = 'cat "${JUPYTER_RUNTIME_DIR:-$HOME/.local/share/jupyter/runtime}"/jpserver-*.json'
-        result = self.engine.exec(container, "sh", "-c", script)
+        result = self._beside(container, "sh", "-c", script)
         decoder, text, token = json.JSONDecoder(), result.out.strip(), ""
         while text:
             try:
@@ -900,18 +978,21 @@ class Look:
             token, text = entry.get("token", token), text[end:].lstrip()
         return token
 
-    def _ask_server(self, facts: dict, container: Container) -> None:
-        """Ready means that a person can work, and nobody else: 200 with the token, twice, with no restart in between, and no entry without."""
+    def _ask_server(self, facts: dict, container: Container) -> Container | None:
+        """Ready means that a person can work, and nobody else: 200 with the token, twice, with no restart in between, and no entry without.
+
+        Returns the container as it was last.
+        """
         server = read_server(container)
         facts["url"] = page_url(server) if server["port"] else ""
         if not server["port"]:
-            return
+            return container
         if server["scheme"] == "http" and not is_loopback(server["address"]):
             self.warnings.append(
                 f"Lab {container.name} answers the network on {server['address']} port {server['port']} without TLS: "
                 "its token, and all that is done with it, travels in clear."
             )
-        deadline, first, looked = time.monotonic() + self.params["wait"], container.raw.get("RestartCount", 0), 0.0
+        deadline, looked = self.deadline if self.params["wait"] else 0.0, 0.0
         while True:
             token = self._token(container)
             answers = [ask_server(server, token)["status"]]
@@ -931,19 +1012,19 @@ class Look:
             steady = again is not None and again.state == "running" and again.started_at == container.started_at
             facts["status"], facts["open"] = answers[-1], stranger == 200
             facts["ready"] = steady and stranger in (401, 403)
-            if again is None:
-                return
             # Compare with what it is now: one that crashed once may be steady from here on.
-            facts["container"], container = read_container(again), again
-            facts["restarted"] = again.raw.get("RestartCount", 0) - first
-            lost = again.state in ("exited", "dead") or facts["restarted"] >= 3
-            if facts["ready"] or facts["open"] or lost or time.monotonic() >= deadline:
+            container = again if settled else self._seen(facts, again)
+            self.gone = container is None or container.state != "running"
+            if self.gone:
+                return container
+            if facts["ready"] or facts["open"] or facts["restarted"] >= CRASHES or time.monotonic() >= deadline:
                 break
             time.sleep(0.25)
         if not self.params["wait"] and facts["status"] == 0 and time.time() - read_time(container.started_at) > STARTED:
             # A server may only be busy, and a restart ends its kernels: so ask once more, and wait for longer.
             facts["status"] = ask_server(server, token, PATIENCE)["status"]
             facts["hung"] = facts["status"] == 0
+        return container
 
     def bridges(self) -> list:
         """The host's names of the networks that the lab joins, those that are there already."""
@@ -953,17 +1034,12 @@ class Look:
         default = "podman" if self.kind == "podman" else "bridge"
         return json.loads(self.engine.run("network", "inspect", *(self.params["networks"] or [default])).out or "[]")
 
-    def log(self, lines: int) -> list:
-        """The last lines of the lab's log, with tokens masked."""
-        result = self.engine.run("logs", "--tail", str(lines), self.params["name"])
-        return [re.sub(r"(token=)[^\s&\"']+", r"\1...", line) for line in (result.out + result.err).splitlines()]
-
     def _sizes(self, facts: dict, container: Container | None) -> dict:
         """Bytes that the lab's data takes on disk: seen on the host, else in the running lab, else -1."""
         sizes = {"volume": disk_usage(facts["volume"].get("mountpoint", "")), "work_dir": disk_usage((facts["work_dir"] or {}).get("path", ""))}
         if sizes["volume"] < 0 and container is not None and container.state == "running":
-            words = self.engine.exec(container, "du", "-skx", container.home + "/.local").out.split()
-            sizes["volume"] = int(words[0]) * 1024 if words else -1
+            words = self._beside(container, "du", "-skx", container.home + "/.local").out.split()
+            sizes["volume"] = int(words[0]) * 1024 if words and words[0].isdigit() else -1
         return sizes
 
     def _wanted(self) -> bool:
@@ -976,7 +1052,7 @@ class Look:
             facts["packages_of"] = "image"
             return partial(_passing.run, self.engine, self.params, facts)
         facts["packages_of"] = "container" if running else ""
-        return partial(self.engine.exec, container) if running else None
+        return partial(self._beside, container) if running else None
 
     def _is_the_one(self, facts: dict, container: Container) -> bool:
         """Check whether a container sees the packages as the lab that is wanted would: the same image, volume and home, and the same variables."""
@@ -993,7 +1069,10 @@ class Look:
         result = run(*argv, stdin=stdin)
         if result.rc != 0:
             return "", {"error": (result.err.strip().splitlines() or ["no answer"])[-1]}
-        facts = parse_probe(result.out)
+        try:
+            facts = parse_probe(result.out)
+        except ValueError as trouble:
+            return "", {"error": str(trouble)}
         # The image's hundreds of packages are container_pip_info's to tell: here they would only be carried about.
         for name in ("image_packages", "path", "home", "interrupted", "kernel", "kernel_differs"):
             facts.pop(name, None)

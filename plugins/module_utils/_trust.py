@@ -121,8 +121,5 @@ def why_not_trusted(path: str, names: list, users: set, what: str, variable: str
         except OSError:
             continue
         if status.st_uid not in users:
-            return (
-                f"{file} belongs to {user_name(status.st_uid)}, not to {whom}, so it is not used: "
-                f"find out who put it there and move it away, {elsewhere}."
-            )
+            return f"{file} belongs to {user_name(status.st_uid)}, not to {whom}, so it is not used: find out who put it there and move it away, {elsewhere}."
     return ""

@@ -311,6 +311,12 @@ stderr:
   description: What the installer complained about.
   returned: always
   type: str
+log:
+  description: The last lines of the container's log, with tokens masked.
+  returned: if the container does not stay up
+  type: list
+  elements: str
+  version_added: 0.2.0
 """
 
 from ansible.module_utils.basic import AnsibleModule

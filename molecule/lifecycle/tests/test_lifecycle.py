@@ -7,6 +7,7 @@ from helpers import HOST, Lab, converge, engine_state, files, play
 
 LAB = Lab("molecule-lifecycle")
 VOLUME = "molecule-lifecycle-data"
+PLAYBOOKS = pathlib.Path(__file__).parents[3] / "playbooks"
 CHECKED = ["paused", "removed"]
 BY_HAND = {"stopped": "docker stop %s", "paused": "docker pause %s", "killed": "docker kill %s", "removed": "docker rm --force %s"}
 
@@ -86,3 +87,18 @@ def test_removing_the_data_spares_the_work_directory(kept):
     assert not private.exists()
     assert list(files(kept[0])) == [str(kept[0]), str(kept[0] / "mine.txt")]
     assert converge(lab_state="absent", lab_remove_data=True).changed == []
+
+
+def test_a_lab_that_does_not_stay_up_says_so_with_the_end_of_its_log():
+    """Whatever is asked beside that, such as its packages: it ends while they are asked for, and comes again."""
+    for options in ({}, {"lab_packages": ["cowsay"]}):
+        run = play(lab_env={"NOTEBOOK_ARGS": "--ServerApp.port=abc"}, **options)
+        assert "does not stay up (state " in run.failures[LAB.name]
+        assert "ServerApp.port" in run.out
+    status = play(PLAYBOOKS / "status.yml")
+    assert status.rc == 0
+    assert "unknown" not in status.out and "does not stay up" in status.out
+    assert play(PLAYBOOKS / "logs.yml").rc == 0
+    converge()
+    assert LAB.opens()
+    converge(lab_state="absent", lab_remove_data=True)

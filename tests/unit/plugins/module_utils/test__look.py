@@ -18,7 +18,7 @@ import types
 
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _look, _passing
-from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Result
+from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, ContainerGone, Result
 
 
 def container(env=(), labels=(), bindings=None, **raw):
@@ -527,7 +527,8 @@ def test_a_server_that_lets_everybody_in_is_not_ready(is_open, sentence, wait, a
         asking = _look.Look(None, {"wait": wait, "name": "lab"})
         asking.engine = type("Engine", (), {"inspect": lambda self, name: names.append(name) or lab})()
         monkeypatch.setattr(asking, "_token", lambda _container: "right")
-        facts = {"engine": {"available": True}, "gpus": {"lost": ""}, "untrusted": ""}
+        facts = {"engine": {"available": True}, "gpus": {"lost": ""}, "untrusted": "", "restarted": 0, "container": _look.read_container(lab)}
+        asking.deadline = time.monotonic() + wait
         asking._ask_server(facts, lab)
         server.shutdown()
     assert (facts["ready"], facts["open"], names) == (not is_open, is_open, asked)
@@ -748,27 +749,48 @@ class Lives:
 
     inspections = 0
 
-    def __init__(self, *lives):
-        self.lives = [container(bindings=binding(), State={"Status": state, "StartedAt": since}, RestartCount=count) for state, since, count in lives]
+    def __init__(self, *lives, deaths=0):
+        self.lives = [
+            life and container(bindings=binding(), State={"Status": life[0], "StartedAt": life[1]}, RestartCount=life[2], Id=(life[3:] or ["0f"])[0])
+            for life in lives
+        ]
+        for life in filter(None, self.lives):
+            life.raw["HostConfig"]["RestartPolicy"] = {"Name": "unless-stopped"}
+        self.deaths = deaths  # how often it ends while a program in it is asked
 
     def inspect(self, _name):
         self.inspections += 1
         return self.lives.pop(0) if len(self.lives) > 1 else self.lives[0]
 
+    def exec(self, *_how, **_options):
+        self.deaths -= 1
+        if self.deaths >= 0:
+            raise ContainerGone("It ended.")
+        return Result(0, '{"python": "3.11.2", "kernels": {}}', "")
+
 
 LONG_AGO, NOW = "2020-01-01T00:00:00.123456789Z", "2999-01-01T00:00:00.123456789+01:00"
 
 
-def asked(monkeypatch, lives, answers, wait):
+def asked(monkeypatch, lives, answers, wait, deaths=0):
     """What is found if the server gives these answers, one after the other, and how often the engine was asked. No time passes but where it is slept."""
     slept = [1000.0]
     clock = types.SimpleNamespace(sleep=slept.append, monotonic=lambda: sum(slept), time=time.time)
     monkeypatch.setattr(_look, "time", clock)
     monkeypatch.setattr(_look, "ask_server", lambda *_how: {"status": answers.pop(0), "error": ""})
     monkeypatch.setattr(_look.Look, "_token", lambda *_how: "")
-    engine = Lives(*lives)
-    facts = {"restarted": 0, "hung": False}
-    _look.Look(engine, {"wait": wait})._ask_server(facts, engine.inspect("lab"))
+    engine = Lives(*lives, deaths=deaths)
+    begin = engine.inspect("lab")
+    facts = {
+        **{"engine": {"available": True}, "image": {"jupyter": False}, "gpus": {"lost": ""}, "config_dir": None, "owner": None, "untrusted": ""},
+        **{"restarted": 0, "hung": False, "ready": False, "status": 0, "open": False, "url": "", "python": ""},
+        "container": _look.read_container(begin),
+    }
+    params = {"name": "lab", "owner": "", "wait": wait, "gpus": False}
+    params.update(packages=[], packages_state="present", requirements="", constraints="", kernels=[], secret_config="", env={}, volume="", home="")
+    looking = _look.Look(engine, params)
+    looking._ask_lab(facts, begin)
+    facts["why"] = "" if facts["ready"] else _look.why_not_ready(params, facts)
     return {**facts, "inspections": engine.inspections}
 
 
@@ -788,6 +810,54 @@ def test_while_nobody_answers_the_engine_is_left_alone(monkeypatch):
     facts = asked(monkeypatch, [("running", "1", 0)], [0] * 40 + [200, 200, 403], wait=1000)
     assert facts["ready"]
     assert facts["inspections"] == 12
+
+
+GOOD = [200, 200, 403]
+
+
+@pytest.mark.parametrize(
+    ("lives", "answers", "deaths"),
+    [
+        # It ends while its packages are asked for, and is back.
+        ([("running", "1", 0), ("running", "1", 0), ("running", "2", 1)], GOOD * 2, 1),
+        # It is only being started: by the engine, or by somebody who makes it again.
+        ([("restarting", "", 1), ("restarting", "", 1), ("running", "2", 1)], GOOD, 0),
+        ([("created", "", 0), ("running", "1", 0)], GOOD, 0),
+        ([("exited", "1", 0), ("exited", "1", 0), ("running", "2", 0)], GOOD, 0),
+        ([("running", "1", 0), None, None, ("running", "2", 0, "1f")], [0, 0, 0, 0, 0] + GOOD, 0),
+        ([("running", "1", 5), ("removing", "1", 5), ("running", "2", 0, "1f")], [0, 0, 0, 0, 0] + GOOD, 0),
+    ],
+)
+def test_a_container_that_comes_and_goes_is_asked_again(monkeypatch, lives, answers, deaths):
+    answers = list(answers)
+    facts = asked(monkeypatch, lives, answers, 1000, deaths)
+    assert (facts["ready"], facts["python"], facts["container"]["state"], answers) == (True, "3.11.2", "running", [])
+
+
+@pytest.mark.parametrize(
+    ("lives", "sentence"),
+    [
+        ([("running", "1", 0), ("restarting", "1", 1), ("running", "2", 1), ("restarting", "2", 2), ("running", "3", 2), ("restarting", "3", 3)], "3 restarts"),
+        ([("restarting", "1", 8)], "state restarting, exit code 0, 8 restarts"),
+        ([("running", "1", 0), ("exited", "1", 0)], "state exited"),
+        ([("running", "1", 0), ("dead", "1", 0)], "state dead"),
+        ([("paused", "1", 0)], "state paused"),
+        ([("running", "1", 0), None], "Lab lab has no container"),
+    ],
+)
+def test_a_container_that_does_not_stay_up_is_not_waited_for(monkeypatch, lives, sentence):
+    """What is asked beside, such as its packages, does not override that, and nobody waits for the end of the time."""
+    begin = time.monotonic()
+    facts = asked(monkeypatch, lives, [0] * 100, 1000, deaths=100)
+    assert sentence in facts["why"]
+    assert facts["inspections"] < 40 and time.monotonic() - begin < 10
+
+
+@pytest.mark.parametrize("lives", [[("running", "1", 0), None], [("running", "1", 0), ("running", "1", 0), ("restarting", "1", 1)], [("restarting", "1", 8)]])
+def test_a_look_without_waiting_says_how_it_is(monkeypatch, lives):
+    facts = asked(monkeypatch, lives, [0] * 100, 0, deaths=100)
+    assert (facts["ready"], facts["container"]["running"], facts["python"]) == (False, False, "")
+    assert facts["container"]["state"] == (lives[-1][0] if lives[-1] else "absent")
 
 
 @pytest.mark.parametrize(
