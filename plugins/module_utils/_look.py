@@ -915,6 +915,7 @@ class Look:
             # Whose it is not is given away, and one that its container has mounted is tried there.
             tried = top["type"] == "directory" and top["uid"] == self.user.get("uid") and (container is None or container.state != "running")
             facts["cannot"] = try_directory(path, self.user) if tried else {}
+            facts["file_system"] = mount_of(path)["type"] if top["uid"] not in (None, self.user.get("uid")) else ""
         return facts
 
     def _port_holder(self, container: Container | None) -> str:

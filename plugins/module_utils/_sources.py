@@ -157,11 +157,31 @@ def look_at_sources(params: dict, run_command, bridges) -> dict:
 def _are_loaded(wanted: str, table: str, run_command) -> bool:
     """Whether the host's table is what these rules make where nothing else is: in a network of their own."""
     listing = [NFT, "--stateless", "list", "table", "inet", table]
-    here = run_command(listing)
-    if here[0] != 0:
+    # What it lists counts, whatever it warns of (rules of another program, say) and whatever code it ends with.
+    here = _listed(run_command(listing)[1])
+    if not here:
         return False
-    there = run_command(["unshare", "--net", "sh", "-c", '"$1" -f - && exec "$@"', "sh", *listing], data=wanted, binary_data=True)
-    return there[0] == 0 and there[1] == here[1]
+    there = _listed(run_command(["unshare", "--net", "sh", "-c", '"$1" -f - && exec "$@"', "sh", *listing], data=wanted, binary_data=True)[1])
+    # Where nobody may have a network of their own, in many containers, say, our own words are compared.
+    return there == here if there else plain_rules(wanted) == plain_rules("\n".join(here))
+
+
+def _listed(text: str) -> list:
+    """Without what nft says of it, and without what is said where it is not there."""
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    return lines if lines and lines[0].startswith("table ") else []
+
+
+def plain_rules(text: str) -> list:
+    """Our rules, as they are written or as nft lists them -> lines that are alike if the rules are."""
+    text = re.sub(r",\s+", ", ", text)  # it breaks long lines
+    found = []
+    for line in map(str.strip, text.splitlines()):
+        if not line or line.startswith(("#", "delete ", "}")) or line.endswith("{}"):
+            continue
+        bare = re.sub(r" priority [^;]*;", "", re.sub(r"(?<=\.)(\d+)/32\b|/128\b", r"\1", line))
+        found.append(re.sub(r"\{ (.*) \}", lambda names: ", ".join(sorted(names[1].split(", "))), bare))
+    return found
 
 
 def _content(path: str) -> str:

@@ -8,6 +8,9 @@ Private to the collection.
 
 from __future__ import annotations
 
+import re
+from functools import partial
+
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import ENGINE_ARGUMENTS, Engine, EngineError, engine_trouble
 
 ARGUMENTS = {
@@ -51,11 +54,26 @@ def _give(engine: Engine, params: dict, check_mode: bool) -> int:
     userns = [f"--userns={params['userns']}"] if params["userns"] else []
     # One character for each, since names may have any.
     words = ["/volume", "(", "!", "-uid", owner, "-o", "!", "-gid", group, ")", "-printf", ".", *chown]
-    return len(_run(engine, "run", *HELPER, *userns, mount, params["image"], *words))
+    return len(_run(engine, "run", *HELPER, *userns, mount, params["image"], *words, refused=partial(refusal, params)))
 
 
-def _run(engine: Engine, *argv: str) -> str:
+def refusal(params: dict, words: str) -> str:
+    """What keeps the volume's file system from giving its files away, in one sentence, "" if it is something else."""
+    if not re.search("chown: .*/volume", words):
+        return ""
+    reason = "keeps no owners of files, or only those of its server" if "not permitted" in words else "can only be read" if "Read-only" in words else ""
+    if not reason:
+        return ""
+    return (
+        f"Volume {params['name']} cannot be given to its user, uid {params['owner']} and gid {params['group']}, as its file system {reason}: "
+        f"make it with options of its driver that say so (such as o: uid={params['owner']},gid={params['group']}), or name another volume."
+    )
+
+
+def _run(engine: Engine, *argv: str, refused=lambda _words: "") -> str:
     result = engine.run(*argv)
+    if result.rc != 0 and refused(result.err):
+        raise EngineError(refused(result.err))
     if result.rc != 0:
         raise EngineError(engine_trouble(engine.cli, result.err or result.out))
     return result.out

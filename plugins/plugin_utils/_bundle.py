@@ -15,8 +15,8 @@ BEGIN, END = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
 
 
 def bundle_trouble(text: str) -> str:
-    """What is wrong with the certificates in a text, as the end of a sentence; "" if nothing is."""
-    if not text.strip():
+    """What is wrong with the certificates in a text, as the end of a sentence; "" if nothing is. A file that is empty leaves a line end."""
+    if not text:
         return ""
     if re.search(r"-----BEGIN [A-Z ]*PRIVATE KEY-----", text):
         return "has a private key in it, which everybody could read who can read the certificates: name files with certificates alone."

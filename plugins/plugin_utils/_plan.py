@@ -17,6 +17,7 @@ from secrets import choice
 
 from ansible.module_utils.common.text.formatters import human_to_bytes
 from ansible_collections.mlenv.jupyter.plugins.filter.stacks_env import stacks_env
+from ansible_collections.mlenv.jupyter.plugins.module_utils._mounts import WITHOUT_OWNERS
 from ansible_collections.mlenv.jupyter.plugins.module_utils._names import (
     CERTIFICATE,
     CONFIG_MOUNT,
@@ -358,7 +359,8 @@ class Wanted:
     def volume_foreign(self) -> bool:
         """Who owns the volume can be seen by root alone; None is nobody's to judge."""
         volume = self.look["volume"]
-        return volume["exists"] and volume["uid"] not in (None, self.uid)
+        # Where the file system keeps no owners, it stays whose it is; whether its user can write there is tried.
+        return volume["exists"] and volume["uid"] not in (None, self.uid) and volume.get("file_system") not in WITHOUT_OWNERS
 
     def drifted(self) -> bool:
         """What can be changed on a living container behind our back, and so is not told by the digest."""

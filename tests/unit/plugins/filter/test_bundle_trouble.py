@@ -22,7 +22,7 @@ oQIgRf/NdBuH6u91ZW1WP84Hhz2203TIaWTP+B+WYts+rs0=
 KEY = CERTIFICATE.replace("CERTIFICATE", "EC PRIVATE KEY")
 
 
-@pytest.mark.parametrize("text", ["", " \n", CERTIFICATE, CERTIFICATE * 2, f"a comment\n{CERTIFICATE}another\n", CERTIFICATE.replace("\n", "\r\n")])
+@pytest.mark.parametrize("text", ["", CERTIFICATE, CERTIFICATE * 2, f"a comment\n{CERTIFICATE}another\n", CERTIFICATE.replace("\n", "\r\n")])
 def test_nothing_is_wrong(text):
     assert FilterModule().filters()["bundle_trouble"](text) == ""
 
@@ -30,6 +30,7 @@ def test_nothing_is_wrong(text):
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        ("\n", "holds no certificate: name files in PEM format"),
         ("nothing", "holds no certificate: name files in PEM format"),
         (CERTIFICATE.replace("CERTIFICATE", "PKCS7"), "holds no certificate"),
         (KEY, "has a private key in it"),

@@ -78,6 +78,60 @@ def test_who_is_not_root_cannot_see_rules(monkeypatch):
     assert commands == []
 
 
+LISTED = """\
+table inet mlenv-sources-lab {
+    chain prerouting {
+        type filter hook prerouting priority mangle; policy accept;
+        iifname != "lo" ip daddr 198.18.113.1 tcp dport 28888 jump sources
+        iifname != "br-x" fib daddr oifname "br-x" tcp dport 8888 jump sources
+    }
+
+    chain sources {
+        ip saddr { 10.0.0.0/8, 192.0.2.7,
+               198.51.100.0/24 } return
+        ip6 saddr 2001:db8::/32 return
+        counter drop
+    }
+}
+"""
+WARNING = "# Warning: table ip nat is managed by iptables-nft, do not touch!\n"
+
+
+def loaded(monkeypatch, here, there):
+    """Whether the rules are taken for loaded, if nft says this of the host, and that where nothing else is."""
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(os, "access", lambda *_what: True)
+    params = {"name": "lab", "bind_address": "198.18.113.1", "port": 28888, "container_port": 8888}
+    params["allowed_sources"] = ["198.51.100.0/24", "192.0.2.7", "10.0.0.0/8", "2001:db8::/32"]
+    return _sources.look_at_sources(params, lambda argv, **_options: there if argv[0] == "unshare" else here, lambda: ["br-x"])["loaded"]
+
+
+NOT_ALLOWED = (1, "", "unshare: unshare failed: Operation not permitted\n")
+OTHER = LISTED.replace("2001:db8::/32", "2001:db9::/32")
+
+
+@pytest.mark.parametrize(
+    ("here", "there", "found"),
+    [
+        ((0, LISTED, ""), (0, LISTED, ""), True),
+        ((0, WARNING + LISTED, ""), (0, LISTED, ""), True),
+        ((1, LISTED, "netlink: Error: of another table\n"), (1, LISTED, ""), True),
+        ((0, LISTED.replace("mangle", "raw"), ""), (0, LISTED, ""), False),
+        ((0, OTHER, ""), (0, LISTED, ""), False),
+        ((1, "", "Error: No such file or directory\n"), (0, LISTED, ""), False),
+        # Nobody may have a network of their own there.
+        ((0, WARNING + LISTED, ""), NOT_ALLOWED, True),
+        ((0, OTHER, ""), NOT_ALLOWED, False),
+        ((0, LISTED.replace("2001:db8::/32", "2001:db8::"), ""), NOT_ALLOWED, False),
+        ((0, LISTED.replace("192.0.2.7,", "192.0.2.7, 203.0.113.0/24,"), ""), NOT_ALLOWED, False),
+        ((0, LISTED.replace("28888", "28889"), ""), NOT_ALLOWED, False),
+    ],
+)
+def test_rules_that_are_loaded(monkeypatch, here, there, found):
+    """What nft lists counts, and not its code or what it warns of."""
+    assert loaded(monkeypatch, here, there) is found
+
+
 @pytest.mark.parametrize("name", ["lab", "my-lab.2_x"])
 def test_unit_and_init_script_name_the_rules(name):
     words = {"lab": name, "table": _sources.table_of(name), "nft": _sources.NFT, "rules": f"/etc/mlenv/sources/{name}.nft"}

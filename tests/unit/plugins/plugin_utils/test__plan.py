@@ -378,6 +378,8 @@ def test_nothing_to_do(wanted, engine):
         ({}, {"image": {**BARE["image"], "id": "sha256:2"}}, ["container"]),
         ({}, {"volume": {"exists": True, "uid": 0}}, ["storage"]),
         ({}, {"volume": {"exists": True, "uid": None}}, []),
+        ({}, {"volume": {"exists": True, "uid": 0, "file_system": "cifs"}}, []),
+        ({}, {"volume": {"exists": True, "uid": 0, "file_system": "nfs4"}}, ["storage"]),
         ({}, {"work_dir": {**BARE["work_dir"], "type": "absent"}}, ["storage", "stale"]),
         ({}, {"unread": ["jupyter_server_config.json"]}, ["stale"]),
         ({}, {"lost_mounts": ["/home/jovyan/work"]}, ["stale"]),
