@@ -42,6 +42,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import
     recorded,
     refuse_foreign,
 )
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_starts import Starts
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_uv import find_uv, only_pip_knows, uv_install
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import Malformed, adopt, archive_hashes, cannot_be_hashed, pinned, requirement_of
 
@@ -111,6 +112,8 @@ def transaction(request, base, stage):
         staged = really_new(done.dists, user, request, stage)
         if request["protect_image"]:
             refuse_hiding(look, staged)
+            if staged and not (request["check"] or base.place.virtualenv):
+                Starts(look.environment).refuse_broken(staged, base, stage)
         broken_before = conflicts(look.environment)
         look.environment.user.update(staged)
         look.follow()
@@ -208,7 +211,7 @@ def install(request, base, stage, look, older):
     """Fill the stage with what is missing, in versions that the image allows."""
     if not base.place.seen and sys.prefix != sys.base_prefix:
         raise Trouble(f"its Python {sys.executable} is a virtual environment, which sees no user site: name another `executable`, or a `virtualenv`")
-    bounds = {}
+    bounds = []
     if request["protect_image"]:
         # Where a user package hides the image's own already, somebody has allowed that: leave it as it is.
         bounds = protected(look, {name: look.environment.find(name).version for name in look.environment.image})
@@ -230,7 +233,7 @@ def install(request, base, stage, look, older):
                 lines + [pinned_with_extras(look, dist) for dist in earlier.values()],
                 visible,
                 upgrade,
-                pins(look.packaging, {**bounds, **loose}),
+                bounds + pins(look.packaging, loose),
                 request["pip_options"] + options,
                 dry=request["check"] and last,
             )

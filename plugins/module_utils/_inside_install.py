@@ -23,6 +23,7 @@ from urllib.request import Request, build_opener
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_installed import canonical, dists_in
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Trouble, sight_of
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_starts import Starts
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import expanded
 
 
@@ -290,15 +291,17 @@ def needed_by_server(environment):
 
 
 def protected(look, visible):
-    """The versions to keep, out of the visible ones of the image's packages: all, but for those that are asked for by name in
-    another version. Raises Trouble if the server needs one of these, before anybody asks the network."""
+    """What binds the image's packages, as constraints: the visible version of each, but for those that are asked for by name in another
+    one, which what each start runs may limit. Raises Trouble if the server needs one of these, before anybody asks the network."""
     otherwise = {}
     for one in look.wanted:
         if one.name in visible and one.applies() and not one.url and not look.environment.agrees(one, look.environment.find(one.name)):
             otherwise[one.name] = one
     for name in sorted(needed_by_server(look.environment) & set(otherwise)):
-        raise Trouble(f"{otherwise[name].text} conflicts with the image's own {name} {visible[name]}, which its server needs; `protect_image: false` allows it")
-    return {name: version for name, version in visible.items() if name not in otherwise}
+        own = f"the image's own {name} {visible[name]}"
+        raise Trouble(f"{otherwise[name].shown} conflicts with {own}, which its server needs; `protect_image: false` allows it")
+    limits = Starts(look.environment).limits(otherwise) if otherwise else []
+    return pins(look.packaging, {name: version for name, version in visible.items() if name not in otherwise}) + limits
 
 
 def refuse_hiding(look, staged):

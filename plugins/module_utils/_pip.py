@@ -20,6 +20,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils import (
     _inside_install,
     _inside_kernel,
     _inside_stage,
+    _inside_starts,
     _inside_uv,
 )
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Container, Engine
@@ -29,8 +30,8 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import
 
 # What is sent into a container to mend, to change and to tell all; later ones import earlier ones.
 MEND = [*LOOK, _inside_stage]
-CHANGE = [*MEND, _inside_install, _inside_uv, _inside_kernel, _inside_change]
-INFORM = [*MEND, _inside_install, _inside_info]
+CHANGE = [*MEND, _inside_starts, _inside_install, _inside_uv, _inside_kernel, _inside_change]
+INFORM = [*MEND, _inside_starts, _inside_install, _inside_info]
 # Parameters of the module that reach the container as they are.
 AS_GIVEN = (
     *("state", "autoremove", "migrate", "repair", "protect_image", "on_conflict", "installer", "cache", "compile", "proxy", "ca_certificates", "timeout"),

@@ -31,7 +31,7 @@ NESTING = {"-r": "-r", "-c": "-c", "--requirement": "-r", "--constraint": "-c"}
 SHORTEST = {"--requirement": len("--requirem"), "--constraint": len("--cons")}
 # The options of a line that take a value, so that a value is not mistaken for an option.
 TAKES_VALUE = re.compile(r"-[icrefC]|--((extra-)?index-url|find-links|(no|only)-binary|trusted-host|use-feature|editable|hash|config-settings?)")
-STARTS_A_NAME = re.compile(r"\s*([A-Za-z0-9][\w.\-]*\s*($|[\[<>=!~@;(]|\s)|[./~]|[\w+]+://|--?[a-z])")
+STARTS_A_NAME = re.compile(r"\s*([A-Za-z0-9][\w.\-]*\s*($|[\[<>=!~@;(]|\s)|[./~]|[\w.-]+/|[\w+]+://|--?[a-z])")
 
 
 class RequirementsError(Exception):

@@ -140,6 +140,8 @@ options:
         own, and a wrong one keeps Jupyter from starting.
       - What the image's server does not need, and is asked for by name in another version, may replace the image's own in the eyes of Python.
         What it needs is refused in another version, and from a direct reference also in the same one.
+      - Programs of packages that each start of the container or each terminal runs, such as conda, limit what they need. They are tried
+        with what would hide a package of the image, and if one breaks, nothing is changed. Check mode cannot try them.
       - With V(false), every package may.
     type: bool
     default: true
