@@ -93,6 +93,7 @@ ARGUMENTS = {
     "mounts": {"type": "list", "elements": "str", "default": []},
     "volumes": {"type": "list", "elements": "str", "default": []},
     "env": {"type": "dict", "default": {}},
+    "index_lines": {"type": "list", "elements": "str", "default": []},
     "gpus": {"type": "bool", "default": True},
     "wait": {"type": "int", "default": 0},
     "sizes": {"type": "bool", "default": False},
@@ -656,7 +657,7 @@ class Look:
             facts["gpus"].update(_gpus.look_at_host(self.engine.run_command, facts["engine"]))
             if facts["gpus"]["warning"]:
                 self.warnings.append(f"nvidia-smi on this host tells of GPUs that work, and says as well: {facts['gpus']['warning']}")
-        facts.update(ready=False, open=False, status=0, url="", port_holder="", python="", packages={}, packages_of="", lost_mounts=[], unread=[])
+        facts.update(ready=False, open=False, status=0, url="", port_holder="", python="", packages={}, packages_of="", indexes=[], lost_mounts=[], unread=[])
         facts.update(restarted=0, hung=False, unwritable={})
         if facts["engine"]["available"]:
             self._ask_engine(facts)
@@ -726,6 +727,8 @@ class Look:
         if facts["gpus"]["devices"]:
             facts["gpus"]["holders"] = self._gpu_holders()
         container = self._ask_lab(facts, container)
+        if facts["packages_of"] == "image" and not self.params["wait"]:
+            facts["indexes"] = _passing.ask_indexes(self.engine, self.params, facts)
         if self.params["sizes"]:
             facts["sizes"] = self._sizes(facts, container)
 

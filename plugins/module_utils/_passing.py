@@ -14,8 +14,11 @@ import json
 import os
 import re
 
+from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside_index
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Engine, Result
 from ansible_collections.mlenv.jupyter.plugins.module_utils._names import CONFIG_MOUNT, IMAGE_GID, IMAGE_UID, WHEELS
+from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import LOOK, command
+from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import read_text
 
 # By these, Python and the installers find something else than without them.
 DECISIVE = re.compile("(PIP|UV|PYTHON)")
@@ -43,10 +46,10 @@ def is_one_line(name: str, value: str) -> bool:
     return bool(re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", name)) and not re.search("[\\r\\n]", value)
 
 
-def run(engine: Engine, params: dict, facts: dict, program: str, *words: str, stdin: str) -> Result:
-    """Run a program in a container that is gone afterwards."""
+def run(engine: Engine, params: dict, facts: dict, program: str, *words: str, stdin: str, network: str = "none") -> Result:
+    """Run a program in a container that is gone afterwards. network: "" for the engine's own."""
     home, volume, owner = params["home"], facts["volume"], facts["owner"]
-    options = ["--rm", "--interactive", "--network=none"]
+    options = ["--rm", "--interactive", *([f"--network={network}"] if network else [])]
     if facts["engine"]["rootless"]:  # as role lab has it
         options += [f"--userns=keep-id:uid={IMAGE_UID},gid={IMAGE_GID}", "--user", f"{IMAGE_UID}:{IMAGE_GID}"]
     else:
@@ -60,6 +63,31 @@ def run(engine: Engine, params: dict, facts: dict, program: str, *words: str, st
     env = {"HOME": home, "PATH": f"{home}/.local/bin:{facts['image']['path']}", **params["env"]}
     with env_file(env) as path:
         return engine.run("run", *options, "--env-file", path, "--entrypoint", program, params["image"], *words, stdin=stdin)
+
+
+def ask_indexes(engine: Engine, params: dict, facts: dict) -> list:
+    """Ask the indexes of a lab that lacks packages whether they would serve it: [index, what is wrong, reason] for each that would not."""
+    packages = facts["packages"]
+    missing = [text for one in [packages, *packages.get("kernels", {}).values()] for text in one.get("missing", ())]
+    names = [found.group(0) for found in (re.match(r"[A-Za-z0-9][\w.-]*(?=\s*($|[\[<>=!~;(]))", text) for text in missing) if found]
+    if not names:
+        return []
+    texts = [params["requirements"], *(kernel["requirements"] for kernel in params["kernels"])]
+    lines = params["index_lines"] + [line for text in texts for _where, line in read_text(text, "") if line.startswith("-")]
+    certificates = params["ca_certificates"]
+    if certificates and facts["ca_bundle"]["path"]:  # as role lab puts them together
+        with open(facts["ca_bundle"]["path"], encoding="utf-8", errors="replace") as file:
+            certificates += file.read()
+    request = {"lines": lines, "name": names[0], "certificates": certificates, "environment": told_apart(params)}
+    argv, stdin = command([*LOOK, _inside_index], "ask", request)
+    network = next((name for name in params["networks"] if name in facts["networks"] and name != "host"), "")
+    try:
+        found = json.loads(run(engine, params, facts, *argv, stdin=stdin, network=network).out.strip().splitlines()[-1])
+    except (ValueError, IndexError):  # no answer is no verdict
+        return []
+    # What is on the volume already, and another place for packages, may be enough.
+    spare = facts["volume"]["exists"] or any(re.match("-f|--find-links", line) for line in lines)
+    return [trouble for trouble in found if not (spare and trouble[1] in ("unreachable", "proxy"))]
 
 
 def directories(engine: Engine, params: dict, facts: dict):

@@ -82,9 +82,24 @@ def other_python(text: str) -> str:
     return ""
 
 
+def way_out(what: str, *options: str) -> str:
+    """What to do, by the options of the module and the variables of the role that has the same."""
+    variables = {"index_url": "lab_index_url", "proxy": "lab_proxy", "ca_certificates": "lab_ca_certificates", "find_links": "lab_find_links"}
+    return f"{what} {' or '.join(options)} ({' or '.join(variables[option] for option in options)} in role mlenv.jupyter.lab)"
+
+
+def proxy_login(text: str) -> str:
+    if not re.search(r"\b407\b.{0,40}Proxy Authentication|Tunnel connection failed: 407|Proxy Authentication Required", text):
+        return ""
+    return f"the proxy wants a login, or another one: {way_out('write http://USER:PASSWORD@HOST:PORT as', 'proxy')}"
+
+
 def credentials(text: str) -> str:
     found = re.search(r"\b(40[13])\b (?:(?:Client )?Error|Unauthorized|Forbidden)\b[^\n]*?[ (](?:https?://)(?:[^/@\s]*@)?([^/\s]+)", text)
-    return f"the index {found.group(2)} refuses the credentials that it was given, or wants some ({found.group(1)})" if found else ""
+    if not found:
+        return ""
+    way = way_out("write https://USER:PASSWORD@HOST/... as", "index_url")
+    return f"the index {found.group(2)} refuses the credentials that it was given, or wants some ({found.group(1)}): {way}"
 
 
 def network(text: str) -> str:
@@ -94,10 +109,10 @@ def network(text: str) -> str:
     host = re.search(r"fetch(?:ing)?:? `?\w+://(?:[^/\s]*@)?([^/:`\s]+):?(\d*)", text) or re.search(r"host='([^']+)', port=(\d+)", text)
     where = ":".join(filter(None, host.groups())) if host else "the index"
     if re.search("SSLError|SSLCertVerification|CERTIFICATE_VERIFY_FAILED|invalid peer certificate", text):
-        return f"{where} shows a certificate that the container does not trust"
-    if re.search("ProxyError|× Failed to connect to proxy", text):
-        return f"{where} cannot be reached through the proxy"
-    return f"{where} cannot be reached from the container"
+        return f"{where} shows a certificate that the container does not trust: {way_out('name that of its authority as', 'ca_certificates')}"
+    if re.search("ProxyError|× Failed to connect to proxy|tunnel error|proxy connect", text):
+        return f"{where} cannot be reached through the proxy: {way_out('correct', 'proxy')}"
+    return f"{where} cannot be reached from the container: {way_out('name another place, or a proxy, as', 'index_url', 'find_links', 'proxy')}"
 
 
 def in_clear(text: str) -> str:
@@ -184,6 +199,7 @@ REASONS = (
     hashes,
     other_python,
     git,
+    proxy_login,
     credentials,
     network,
     in_clear,

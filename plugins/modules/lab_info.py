@@ -174,6 +174,13 @@ options:
     type: dict
     default: {}
     version_added: 0.2.0
+  index_lines:
+    description:
+      - Where packages come from, as lines of a requirements file. RV(indexes) says which of these would not serve a lab that is yet to come.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
   gpus:
     description:
       - Whether to look at the GPUs of the host and of the lab. Where there is no driver, that costs nothing.
@@ -426,6 +433,15 @@ packages:
   returned: always
   type: dict
   sample: {satisfied: false, missing: [seaborn], user_packages: {}, kernels: {legacy: {satisfied: true, missing: [], user_packages: {pandas: 1.5.3}}}}
+indexes:
+  description:
+    - Indexes that would not serve a lab that is yet to come and lacks packages. For each its name, what is wrong (C(certificate), C(login), C(proxy) or
+      C(unreachable)), and the reason.
+  returned: always
+  type: list
+  elements: list
+  sample: [[packages.example.com, certificate, unable to get local issuer certificate]]
+  version_added: 0.2.0
 packages_of:
   description: Where RV(packages) were looked at, in the C(container) or in the C(image). Empty if nowhere.
   returned: always

@@ -94,6 +94,7 @@ LOOK = {
     "address_here": True,
     "port_holder": "",
     "packages": {},
+    "indexes": [],
     "sources": {"nft": True, "apt": True, "boot": {"kind": "systemd"}, "left": []},
     "gpus": {**_gpus.NONE, **_gpus.UNSEEN},
 }
@@ -304,6 +305,10 @@ def test_value_that_cannot_work(wanted, sentence):
         ({"packages": {"malformed": [{"text": "a b", "where": "/x/base.txt:3", "why": "two."}]}}, "a b (line 3 of /x/base.txt) is no requirement: two."),
         ({"packages": {"undecided": ["-r other.txt"]}}, "-r other.txt in lab_packages names a file of the controller"),
         ({"packages": {"undecided": ["--constraint=../c.txt"]}}, "--constraint=../c.txt in lab_packages"),
+        ({"indexes": [["packages.example.com", "certificate", "self-signed"]]}, "would not trust (self-signed): name its authority's in lab_ca_certificates"),
+        ({"indexes": [["packages.example.com", "login", "401"]]}, "The index packages.example.com wants a login (401): write it into its address"),
+        ({"indexes": [["packages.example.com", "proxy", "407"]]}, "cannot be reached through the proxy (407): correct lab_proxy"),
+        ({"indexes": [["packages.example.com", "unreachable", "no route"]]}, "of this host (no route): use another lab_index_url, or set lab_proxy"),
         ({"container": {**CONTAINER, "exists": True}}, "Container lab exists and is no Jupyter lab"),
         ({"container": {**CONTAINER, "namesake": "other"}}, "lab_name lab is how the ID of container other begins"),
         ({"work_dir": {**WORK, "type": "link", "uid": 1001}}, "lab_work_dir /x is a link, not a directory"),

@@ -182,7 +182,16 @@ RETRIED = (
 )
 NOT_FOUND = "ERROR: Could not find a version that satisfies the requirement a==7 (from versions: {})\nERROR: No matching distribution found for a==7\n"
 OR_NONE = "or none for this Python and processor"
-REFUSED = "the index example.com refuses the credentials that it was given, or wants some (403)"
+ROLE = "in role mlenv.jupyter.lab)"
+REFUSED = (
+    "the index example.com refuses the credentials that it was given, or wants some (403): "
+    f"write https://USER:PASSWORD@HOST/... as index_url (lab_index_url {ROLE}"
+)
+UNREACHED = (
+    "cannot be reached from the container: name another place, or a proxy, as index_url or find_links or proxy "
+    f"(lab_index_url or lab_find_links or lab_proxy {ROLE}"
+)
+UNTRUSTED = f"shows a certificate that the container does not trust: name that of its authority as ca_certificates (lab_ca_certificates {ROLE}"
 
 
 @pytest.mark.parametrize(
@@ -201,15 +210,15 @@ REFUSED = "the index example.com refuses the credentials that it was given, or w
         ),
         ("ERROR: Something new\nERROR: that nobody knows", "that nobody knows"),
         ("", "pip failed and said nothing"),
-        ("x: NameResolutionError(\"HTTPSConnection(host='example.com', port=443)", "example.com:443 cannot be reached from the container"),
-        ("host='example.com', port=443): SSLError(SSLCertVerificationError", "example.com:443 shows a certificate that the container does not trust"),
+        ("x: NameResolutionError(\"HTTPSConnection(host='example.com', port=443)", f"example.com:443 {UNREACHED}"),
+        ("host='example.com', port=443): SSLError(SSLCertVerificationError", f"example.com:443 {UNTRUSTED}"),
         (
             "WARNING: The repository located at example.com is not a trusted or secure host and is being ignored.\nERROR: No matching distribution found for a",
             "pip does not ask example.com over plain HTTP: use HTTPS, or set PIP_TRUSTED_HOST=example.com in the container",
         ),
         (f"{RETRIED.format(4)}{NOT_FOUND.format('1.0, 2.0')}", "no such version: a==7; nearest ones: 1.0, 2.0"),
         (f"{RETRIED.format(4)}{NOT_FOUND.format('none')}", f"no such package: a==7, {OR_NONE}"),
-        (f"{RETRIED.format(1)}{RETRIED.format(0)}{NOT_FOUND.format('none')}", "example.com:443 cannot be reached from the container"),
+        (f"{RETRIED.format(1)}{RETRIED.format(0)}{NOT_FOUND.format('none')}", f"example.com:443 {UNREACHED}"),
         ("ERROR: HTTP error 403 while getting https://example.com/a.whl\nERROR: 403 Client Error: Forbidden for url: https://example.com/a.whl", REFUSED),
         ("error: HTTP status client error (403 Forbidden) for url (https://example.com/a/)", REFUSED),
         ("ERROR: No matching distribution found for a==1.403 (https://example.com/401)", f"no such package: a==1.403 (https://example.com/401), {OR_NONE}"),
@@ -229,24 +238,28 @@ REFUSED = "the index example.com refuses the credentials that it was given, or w
         ),
         (
             "error: Failed to fetch: `https://example.com:444/simple/a/`\n  Caused by: dns error\n  Caused by: failed to lookup address information",
-            "example.com:444 cannot be reached from the container",
+            f"example.com:444 {UNREACHED}",
         ),
         (
             "error: connection-failed\n\n× Failed to connect to example.com while fetching http://example.com:81/a.whl\n╰─> [Errno 111] Refused",
-            "example.com:81 cannot be reached from the container",
+            f"example.com:81 {UNREACHED}",
         ),
         (
             "error: connection-timeout\n\n× Unable to fetch https://example.com/a.whl\n╰─> example.com didn't respond within 15 seconds",
-            "example.com cannot be reached from the container",
+            f"example.com {UNREACHED}",
         ),
         (
             "× Failed to establish a secure connection to example.com while fetching https://example.com/a.whl\n╰─> [SSL: CERTIFICATE_VERIFY_FAILED] x",
-            "example.com shows a certificate that the container does not trust",
+            f"example.com {UNTRUSTED}",
         ),
         (
             "× Failed to connect to proxy http://192.0.2.1:9 while fetching https://example.com/a.whl\n"
             "╰─> ('Unable to connect to proxy', NewConnectionError(\"HTTPSConnection(host='192.0.2.1', port=9): Failed\"))",
-            "example.com cannot be reached through the proxy",
+            f"example.com cannot be reached through the proxy: correct proxy (lab_proxy {ROLE}",
+        ),
+        (
+            "× Failed to connect to proxy\n╰─> ('Cannot connect to proxy.', OSError('Tunnel connection failed: 407 Proxy Authentication Required'))",
+            f"the proxy wants a login, or another one: write http://USER:PASSWORD@HOST:PORT as proxy (lab_proxy {ROLE}",
         ),
         ("ERROR: Cannot find command 'git' - do you have 'git' installed and in your PATH?", "the image has no git, which this requirement needs"),
     ],

@@ -60,7 +60,7 @@ BARE = {
         "files": NO_FILES,
     },
     "untrusted": "",
-    **{"ca_bundle": {"path": "", "sha256": ""}, "mounts": {}, "networks": {}, "address_here": True, "port_holder": "", "packages": {}},
+    **{"ca_bundle": {"path": "", "sha256": ""}, "mounts": {}, "networks": {}, "address_here": True, "port_holder": "", "packages": {}, "indexes": []},
     "sources": {"nft": True, "apt": True, "boot": {"kind": "systemd"}, "left": [], "rules": "", "as_wanted": True},
     "gpus": {**_gpus.NONE, **_gpus.UNSEEN},
     **{"ready": False, "open": False, "status": 0, "hung": False, "unread": [], "lost_mounts": []},
