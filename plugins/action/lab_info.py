@@ -10,12 +10,13 @@ import sys
 import time
 
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
-from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible_collections.mlenv.jupyter.plugins.module_utils._address import DEFAULT, same_address
+from ansible_collections.mlenv.jupyter.plugins.module_utils._hide import hide
 from ansible_collections.mlenv.jupyter.plugins.module_utils._look import ARGUMENTS, credentials, look_at
+from ansible_collections.mlenv.jupyter.plugins.module_utils._names import SHORTEST_TOKEN
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._clock import clock_warnings, skew_between
-from ansible_collections.mlenv.jupyter.plugins.plugin_utils._here import is_here, run_here
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils._here import in_clear, is_here, run_here
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._misspelt import misspelt
 
 # What Ansible says if sudo and the like say no.
@@ -56,8 +57,8 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result, began = super().run(tmp, task_vars), time.time()
         if self._is_here(task_vars or {}):
-            _validation, params = self.validate_argument_spec(argument_spec=ARGUMENTS)
-            result.update(remove_values(look_at(params, run_here()), credentials(params)))
+            _validation, params = self.validate_argument_spec(argument_spec=in_clear(ARGUMENTS))
+            result.update(hide(look_at(params, run_here()), credentials(params)))
             result["failed"] = "msg" in result
         else:
             result.update(self._look_there(task_vars))
@@ -76,8 +77,12 @@ class ActionModule(ActionBase):
 
     def _look_there(self, task_vars: dict):
         """Often the first that is asked of a host: what keeps Ansible from it altogether gets a sentence that says what to do."""
+        arguments = dict(self._task.args)
+        # What is too short for a token is refused anyway, and ansible-core 2.22 would mask it in every word that has it in it.
+        if len(str(arguments.get("token") or "")) < SHORTEST_TOKEN:
+            arguments.pop("token", None)
         try:
-            return self._execute_module(module_name="mlenv.jupyter.lab_info", task_vars=task_vars)
+            return self._execute_module(module_name="mlenv.jupyter.lab_info", module_args=arguments, task_vars=task_vars)
         except AnsibleConnectionFailure as trouble:
             raise AnsibleConnectionFailure(why_unreachable(str(trouble))) from trouble
         except AnsibleError as trouble:

@@ -321,19 +321,13 @@ log:
   version_added: 0.2.0
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlenv.jupyter.plugins.module_utils._container_pip import ARGUMENTS, RULES, change_packages, credentials
+from ansible_collections.mlenv.jupyter.plugins.module_utils._module import Module
 
 
 def main() -> None:
-    module = AnsibleModule(argument_spec=ARGUMENTS, **RULES, supports_check_mode=True)
-    module.no_log_values.update(credentials(module.params))
-    result = change_packages(module.params, module.run_command, module.check_mode)
-    for words in result.pop("warnings", []):
-        module.warn(words)
-    if "msg" in result:
-        module.fail_json(**result)
-    module.exit_json(**result)
+    module = Module(credentials, argument_spec=ARGUMENTS, **RULES, supports_check_mode=True)
+    module.finish(change_packages(module.params, module.run_command, module.check_mode))
 
 
 if __name__ == "__main__":

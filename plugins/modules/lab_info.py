@@ -489,19 +489,13 @@ url:
   sample: http://127.0.0.1:28888/lab
 """
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.mlenv.jupyter.plugins.module_utils._look import ARGUMENTS, credentials, look_at
+from ansible_collections.mlenv.jupyter.plugins.module_utils._module import Module
 
 
 def main():
-    module = AnsibleModule(argument_spec=ARGUMENTS, supports_check_mode=True)
-    module.no_log_values.update(credentials(module.params))
-    result = look_at(module.params, module.run_command)
-    for words in result.pop("warnings", []):
-        module.warn(words)
-    if "msg" in result:
-        module.fail_json(**result)
-    module.exit_json(**result)
+    module = Module(credentials, argument_spec=ARGUMENTS, supports_check_mode=True)
+    module.finish(look_at(module.params, module.run_command))
 
 
 if __name__ == "__main__":

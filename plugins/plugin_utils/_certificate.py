@@ -31,6 +31,8 @@ except ImportError:  # who only reads our documentation needs none
 DAY = datetime.timedelta(days=1)
 # What we make is valid from so many days before, so that clocks need not agree to the second. roles/lab writes it, too.
 DAYS_BEFORE = 1
+# Below it anybody who has the file guesses it, and ansible-core 2.22 masks it in every word that has it in it.
+SHORTEST_PASSPHRASE = 8
 PEM = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 # What the controller itself trusts, by distribution.
 BUNDLES = ("/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem")
@@ -199,6 +201,9 @@ def authority_refusals(folder: str, passphrase: str, skew: float = 0):
         return
     there = [os.path.exists(os.path.expanduser(path)) for path in (key_path, certificate_path)]
     if not any(there):
+        # Not of a CA that is there: it must go on.
+        if 0 < len(passphrase) < SHORTEST_PASSPHRASE:
+            yield f"lab_tls_ca_passphrase is too short to protect the key of a CA: use at least {SHORTEST_PASSPHRASE} characters, or leave it out."
         return
     if not there[0]:
         yield f"{key_path}, the key of the CA in lab_tls_dir, is missing on the controller: put it back, or move ca.crt away and a new CA is made."

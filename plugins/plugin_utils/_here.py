@@ -11,8 +11,8 @@ from __future__ import annotations
 import os
 import subprocess
 
-from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
+from ansible_collections.mlenv.jupyter.plugins.module_utils._hide import hide
 
 
 def is_here(action: ActionBase) -> bool:
@@ -33,6 +33,11 @@ def run_here(env: dict | None = None):
         return done.returncode, done.stdout, done.stderr
 
     return run_command
+
+
+def in_clear(arguments: dict) -> dict:
+    """The same arguments, none of them no_log. No module is called, so none logs them, and ansible-core 2.22 would mask their values in all that it prints."""
+    return {name: {rule: value for rule, value in rules.items() if rule != "no_log"} for name, rules in arguments.items()}
 
 
 class HereOrThere(ActionBase):
@@ -59,8 +64,8 @@ class HereOrThere(ActionBase):
         result = super().run(tmp, task_vars)
         if not is_here(self):
             return {**result, **self._execute_module(task_vars=task_vars, wrap_async=self._task.async_val and not self._connection.has_native_async)}
-        _validation, params = self.validate_argument_spec(argument_spec=self.ARGUMENTS, **self.RULES)
-        done = remove_values(self.do(params, run_here(self._environment()), self._task.check_mode), self.credentials(params))
+        _validation, params = self.validate_argument_spec(argument_spec=in_clear(self.ARGUMENTS), **self.RULES)
+        done = hide(self.do(params, run_here(self._environment()), self._task.check_mode), self.credentials(params))
         return {**result, "changed": False, **done, "failed": "msg" in done}
 
     def _environment(self) -> dict:

@@ -1,12 +1,15 @@
 """With no variables at all, a lab is the article's, without its traps."""
 
+import os
 import pathlib
+import re
 import stat
 
 import pytest
-from helpers import HOST, OWNER, STATE, Lab, wait_until
+from helpers import HOST, OWNER, STATE, Lab, play, wait_until
 
 LAB = Lab("jupyter-ds")
+CONVERGE = pathlib.Path(os.environ["MOLECULE_SCENARIO_DIRECTORY"], "converge.yml")
 WORK = pathlib.Path.home() / "_jupyter_mount"
 
 pytestmark = pytest.mark.skipif(not (STATE / "ours").is_dir(), reason="A lab of this machine's user has the default names")
@@ -71,6 +74,30 @@ def test_token_is_nobody_elses_business():
         seen = HOST.check_output(look)
         assert seen
         assert LAB.token not in seen
+
+
+def test_the_way_in_is_shown_to_who_asks_for_it():
+    """As a link that works, also where the token is a variable: since ansible-core 2.22 what is secret is masked wherever it is printed."""
+    for run in (play(CONVERGE, "--inventory=localhost,", lab_token=LAB.token, lab_show_token=True), play("mlenv.jupyter.token", "--inventory=localhost,")):
+        (link,) = re.findall(r"http://127\.0\.0\.1:28888/lab\?token=[^\s\"']+", run.out)
+        assert LAB.ask("api/status?" + link.partition("?")[2], token="")[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"lab_token": "ab"}, "lab_token is too short"),
+        ({"lab_tls": "ca", "lab_tls_ca_passphrase": "ab"}, "lab_tls_ca_passphrase is too short"),
+        ({"lab_secret_env": {"A": "ab", "B": "ok", "C": "1", "D": "changed", "E": "", "F": True}}, "Check mode: nothing was changed"),
+        ({"lab_index_url": "http://localhost:ab@127.0.0.1:9/simple", "lab_packages": ["abx"]}, "127.0.0.1:9 cannot be reached"),
+    ],
+)
+def test_short_secrets_leave_other_words_alone(variables, said):
+    """Nothing is changed, as check mode alone would not see to: a secret must not mask parts of what else is printed."""
+    run = play(CONVERGE, "--inventory=localhost,", "--check", lab_tls_dir=str(STATE / "ca"), **variables)
+    assert said in run.out
+    assert all(f"{word}=" in run.out for word in ("ok", "changed", "unreachable", "failed", "skipped", "rescued", "ignored"))
+    assert not [sign for sign in ("$REDACTED$", "VALUE_SPECIFIED", "http://localhost:ab@") if sign in run.out]
 
 
 def test_runtime_files_are_off_the_volume():

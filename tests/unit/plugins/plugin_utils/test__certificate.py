@@ -213,6 +213,11 @@ def test_authority(tmp_path, key, certificate, passphrase, sentence):
     assert (len(said), sentence is None or sentence in said[0]) == (0 if sentence is None else 1, True)
 
 
+@pytest.mark.parametrize(("passphrase", "refused"), [("", False), ("ab", True), ("1234567", True), ("12345678", False)])
+def test_passphrase_of_an_authority_that_is_to_be_made(tmp_path, passphrase, refused):
+    assert ["lab_tls_ca_passphrase is too short" in said for said in _certificate.authority_refusals(str(tmp_path), passphrase)] == [True] * refused
+
+
 def test_key_of_the_authority_that_others_may_read(tmp_path):
     for name, text in (("ca.key", ROOT.key_pem()), ("ca.crt", ROOT.pem)):
         (tmp_path / name).write_text(text)
