@@ -203,6 +203,7 @@ def read_image(raw: dict, reference: str = "") -> dict:
         "jupyter": "NB_USER" in env,
         "serves": "JUPYTER_PORT" in env or bool(re.search("jupyter|start-notebook|start-singleuser", starts)),
         "path": env.get("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"),
+        "conda": env.get("CONDA_DIR", ""),
         "architecture": raw.get("Architecture", ""),
         "size": raw.get("Size", 0),
         "cuda": {"version": env.get("CUDA_VERSION", ""), "requires": env.get("NVIDIA_REQUIRE_CUDA", "")},

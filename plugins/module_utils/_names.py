@@ -15,7 +15,13 @@ LABEL = "mlenv.jupyter."
 CERTIFICATE = "server.pem"  # with its private key
 SECRET_CONFIG = "jupyter_server_config.py"
 SERVER_CONFIG = ("jupyter_server_config.json", SECRET_CONFIG)
-PRIVATE_FILES = ("token", *SERVER_CONFIG, "ca-certificates.crt", "passwd", "group", CERTIFICATE)
+# What the image's start script reads before and after it makes the lab's user, and what login shells read.
+SCRIPTS = {
+    "start-notebook.sh": "/usr/local/bin/start-notebook.d/zzz-mlenv.sh",
+    "before-notebook.sh": "/usr/local/bin/before-notebook.d/zzz-mlenv.sh",
+    "path.sh": "/etc/profile.d/zzz-mlenv.sh",
+}
+PRIVATE_FILES = ("token", *SERVER_CONFIG, "ca-certificates.crt", "passwd", "group", CERTIFICATE, *SCRIPTS)
 # What else is ours beside them.
 WHEELS = "wheels"
 SHORTEST_TOKEN = 12

@@ -321,7 +321,7 @@ image:
   returned: always
   type: dict
   sample: {present: true, name: "quay.io/jupyter/scipy-notebook:2026-11-16", jupyter: true, serves: true, cuda: {version: 12.8.1, requires: ""},
-    id: "sha256:0123...", path: "/usr/local/bin:/usr/bin", architecture: amd64, size: 900000000}
+    id: "sha256:0123...", path: "/usr/local/bin:/usr/bin", conda: /opt/conda, architecture: amd64, size: 900000000}
 container:
   description:
     - State, health, restarts, image, settings and mounts of the container.

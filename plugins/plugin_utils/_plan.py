@@ -13,6 +13,7 @@ import hashlib
 import json
 import re
 import string
+from itertools import takewhile
 from secrets import choice
 
 from ansible.module_utils.common.text.formatters import human_to_bytes
@@ -25,12 +26,15 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._names import (
     IMAGE_UID,
     IMAGE_USER,
     LABEL,
+    SCRIPTS,
     SECRET_CONFIG,
     SERVER_CONFIG,
     is_loopback,
 )
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _gpu_choice
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._refusals import refusals
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils._scripts import script
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils._ways import find_ways
 
 # By which programs find what they shall trust.
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS")
@@ -163,7 +167,19 @@ class Wanted:
         files = [{"name": SERVER_CONFIG[0], shown: self.server_config(), "mode": "0400"}]
         if self.brings_user:
             files += [{"name": "passwd", "content": self.passwd(), "mode": "0644"}, {"name": "group", "content": self.group(), "mode": "0644"}]
-        return files
+        return files + [{"name": name, "content": text, "mode": "0644"} for name, text in self.scripts().items()]
+
+    def scripts(self) -> dict:
+        """Name -> what the image's start script and login shells read. Without root, there is no user to be made."""
+        image = self.look["image"]["path"]
+        # In front of the image's own programs: ~/.local/bin, and what lab_env has there.
+        own = takewhile(lambda path: path not in image.split(":"), self.env()["PATH"].split(":"))
+        settings = {
+            "start-notebook.sh": {},
+            "before-notebook.sh": {"home": self.home, "ways": self.ways()["in_home"]},
+            "path.sh": {"home": self.home, "own": ":".join(own), "image": image},
+        }
+        return {name: script(name, values) for name, values in settings.items() if self.wanted["sudo"] or name != "start-notebook.sh"}
 
     # -- Its directories and files ----------------------------------------------------------------------------------
 
@@ -245,6 +261,12 @@ class Wanted:
         return stacks_env({**env, **self.gpu["env"], **wanted["env"]})
 
     def volumes(self) -> list:
+        return self.own_volumes() + self.further_volumes()
+
+    def further_volumes(self) -> list:
+        return [self._mount(volume) for volume in self.wanted["volumes"]]
+
+    def own_volumes(self) -> list:
         own = [
             f"{self.look['work_dir']['path']}:{self.home}/work",
             # nocopy: Docker would give an empty volume what the image has there, and its owner along with it.
@@ -253,7 +275,23 @@ class Wanted:
         ]
         home = [f"{self.private}-home:{self.home}"] if self.brings_home else []
         user = [f"{self.private}/{name}:/etc/{name}:ro" for name in ("passwd", "group")] if self.brings_user else []
-        return home + own + user + [self._mount(volume) for volume in self.wanted["volumes"]]
+        scripts = [f"{self.private}/{name}:{path}:ro" for name, path in SCRIPTS.items() if self.wanted["sudo"] or name != "start-notebook.sh"]
+        if self.wanted["read_only_image"] and self.look["image"].get("conda"):
+            # Where before-notebook.sh would write it.
+            scripts.append(f"{self.private}/path.sh:{self.look['image']['conda']}/etc/conda/activate.d/zzz-mlenv.sh:ro")
+        return home + own + user + scripts
+
+    def ways(self) -> dict:
+        """The directories that the engine would make for mounts: those that other mounts lack, and those in the home."""
+        mounted = self.look["mounts"].items()
+        files = {found.get("path", path) for path, found in mounted if found.get("type") not in ("directory", "absent", None)}
+        return find_ways(self.home, self.own_volumes(), self.further_volumes(), files)
+
+    def directories(self) -> dict:
+        """What is made before the container starts. In the home, root does it at the start of the container, where there is root."""
+        ways = self.ways()
+        in_layer = [] if self.wanted["sudo"] or self.wanted["read_only_image"] else ways["in_home"]
+        return {"on_mounts": ways["on_mounts"], "in_layer": in_layer, "volumes": [volume for volume in self.volumes() if ways["on_mounts"]]}
 
     def _mount(self, volume: str) -> str:
         """With ~ resolved: the module that makes the container would take it for the home of who runs this, who may be root."""
@@ -275,7 +313,8 @@ class Wanted:
             return []
         owner = f"mode=0755,uid={self.inner_uid},gid={self.inner_gid}"
         home = [] if self.brings_home else [f"{self.home}:exec,size=10%,{owner}"]
-        return ["/tmp:exec,size=25%,mode=1777", f"/run:size=16m,{owner}", *home]
+        ways = [f"{path}:exec,size=10%,{owner}" for path in self.ways()["in_home"]]
+        return ["/tmp:exec,size=25%,mode=1777", f"/run:size=16m,{owner}", *home, *ways]
 
     def published_at(self) -> str:
         """All addresses have no name for Podman: 4.3 takes 0.0.0.0 for one that the host has."""
@@ -432,6 +471,7 @@ class Wanted:
             "certificate_differs": certificate,
             "volume_foreign": self.volume_foreign(),
             "names": self.names(),
+            "directories": self.directories(),
             "aside": self.aside(),
             # Who else is on the machine, as it was now: hosts that fail are out of the play.
             "gpu_play": self.wanted["gpu_play"],

@@ -52,6 +52,9 @@ def test_storage():
         "/etc/mlenv": f"{HOME}/private",
         "/etc/passwd": f"{HOME}/private/passwd",
         "/etc/group": f"{HOME}/private/group",
+        "/usr/local/bin/before-notebook.d/zzz-mlenv.sh": f"{HOME}/private/before-notebook.sh",
+        "/etc/profile.d/zzz-mlenv.sh": f"{HOME}/private/path.sh",
+        "/opt/conda/etc/conda/activate.d/zzz-mlenv.sh": f"{HOME}/private/path.sh",
         "/wheels": f"{STATE}/files",
         "/keys": f"{HOME}/.ssh",
     }

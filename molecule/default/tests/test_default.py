@@ -25,10 +25,14 @@ def test_published_on_loopback_alone():
 
 
 def test_mounts():
+    private = str(pathlib.Path.home() / ".config/mlenv/jupyter-ds")
     assert LAB.mounts == {
         "/home/jovyan/work": str(WORK),
         "/home/jovyan/.local": "jupyter-data",
-        "/etc/mlenv": str(pathlib.Path.home() / ".config/mlenv/jupyter-ds"),
+        "/etc/mlenv": private,
+        "/usr/local/bin/start-notebook.d/zzz-mlenv.sh": f"{private}/start-notebook.sh",
+        "/usr/local/bin/before-notebook.d/zzz-mlenv.sh": f"{private}/before-notebook.sh",
+        "/etc/profile.d/zzz-mlenv.sh": f"{private}/path.sh",
     }
 
 

@@ -3,7 +3,7 @@
 import pathlib
 
 import pytest
-from helpers import OWNER, Lab
+from helpers import HOST, OWNER, STATE, Lab, converge, wait_until
 
 LABS = {
     "molecule-hardened": ("jovyan", OWNER[0]),
@@ -58,3 +58,73 @@ def test_health(lab):
     how, test = lab.inspect["Config"]["Healthcheck"]["Test"]
     assert how == "CMD-SHELL"
     assert lab.run("sh", "-c", test).rc == 0
+
+
+# -- On an image with conda ----------------------------------------------------------------------------------------
+
+CONDA = {
+    **{"molecule-hardened-root": "jovyan", "molecule-hardened-root-renamed": "marie", "molecule-hardened-conda": "jovyan"},
+    **{"molecule-hardened-conda-renamed": "marie", "molecule-hardened-read-only": "jovyan"},
+}
+
+
+@pytest.fixture(params=CONDA, scope="module", name="conda")
+def fixture_conda(request):
+    found = Lab(request.param)
+    found.home = f"/home/{CONDA[request.param]}"
+    return found
+
+
+@pytest.fixture(params=["as it was made", "restarted"], scope="module", name="_again")
+def fixture_again(request, conda):
+    if request.param == "restarted":
+        HOST.check_output("docker restart --time 1 %s", conda.name)
+        assert wait_until(conda.opens)
+
+
+WAYS = [".cache", ".cache/deep", "work/sets", "work/sets/mine", ".local/share", ".local/share/mine"]
+
+
+@pytest.mark.usefixtures("_again")
+def test_directories_on_the_way_to_mounts_are_the_users(conda):
+    made = conda.run("sh", "-c", f"cd {conda.home} && touch .cache/new .cache/deep/new work/sets/new .local/share/new")
+    assert made.rc == 0, made.stderr
+    owners = conda.run("sh", "-c", f"cd {conda.home} && stat --format %u {' '.join(WAYS[:3] + WAYS[4:5])}")
+    assert owners.stdout.split() == ["4711"] * 4
+    # And on the host.
+    assert pathlib.Path(conda.mounts[f"{conda.home}/work"], "sets/mine").stat().st_uid == 4711
+    mounted = STATE / "mounted"
+    assert (mounted.stat().st_uid, list(mounted.iterdir())) == (0, [])
+
+
+@pytest.mark.usefixtures("_again")
+@pytest.mark.parametrize("shell", [[], ["bash", "-c"], ["bash", "-lc"], ["bash", "-ic"], ["bash", "-lic"], ["sh", "-lc"]], ids=" ".join)
+def test_whose_program_runs(conda, shell):
+    program = f"{conda.home}/.local/bin/whose"
+    own = f"mkdir -p $(dirname {program}) && printf '#!/bin/sh\\necho the user\\n' > {program} && chmod 755 {program}"
+    assert conda.run("sh", "-c", own).rc == 0
+    assert conda.run(*shell, "whose").stdout == "the user\n"
+
+
+@pytest.mark.usefixtures("_again")
+def test_whose_program_runs_in_kernels(conda):
+    """They have the server's PATH."""
+    environ = conda.run("sh", "-c", "cat /proc/$(pgrep -o jupyter-lab)/environ").stdout.split("\0")
+    path = dict(item.partition("=")[::2] for item in environ)["PATH"].split(":")
+    assert path[:3] == [f"{conda.home}/.local/bin", "/opt/conda/bin", "/opt/conda/condabin"]
+
+
+@pytest.mark.usefixtures("_again")
+def test_a_terminal_is_as_in_any_lab(conda):
+    assert conda.run("bash", "-lic", "alias of-the-image").rc == 0
+    if "read-only" not in conda.name:
+        assert conda.run("test", "-w", f"{conda.home}/.jupyter/of-the-image").rc == 0
+
+
+def test_files_of_the_users_own_are_kept():
+    lab = Lab("molecule-hardened-conda-renamed")
+    assert lab.run("sh", "-c", "echo mine > ~/.bashrc").rc == 0
+    HOST.check_output("docker rm --force %s", lab.name)
+    assert converge(f"--limit={lab.name}").changed == ["Make and start the container"]
+    assert lab.run("cat", "/home/marie/.bashrc").stdout == "mine\n"
+    assert converge(f"--limit={lab.name}").changed == []

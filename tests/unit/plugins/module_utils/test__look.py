@@ -59,6 +59,7 @@ def test_image(env, jupyter, path):
         "jupyter": jupyter,
         "serves": False,
         "path": path,
+        "conda": "",
         "architecture": "arm64",
         "size": 7,
         "cuda": cuda,

@@ -42,12 +42,17 @@ ROOTLESS = {**ENGINE, "kind": "podman", "rootless": True, "socket": "/run/user/1
 ABSENT = {"path": "", "type": "absent", "uid": None, "gid": None, "mode": "", "sha256": ""}
 PLACE = {"missing": [], "in_home": True, "homeless": False, "links": []}
 NO_FILES = {
-    **dict.fromkeys(("ca-certificates.crt", "passwd", "group"), ABSENT),
+    **dict.fromkeys(("ca-certificates.crt", "passwd", "group", "start-notebook.sh", "before-notebook.sh", "path.sh"), ABSENT),
     "jupyter_server_config.json": {**ABSENT, "hash": False},
     "token": {**ABSENT, "matches": False, "newline": False},
     "jupyter_server_config.py": {**ABSENT, "matches": True},
     "server.pem": {**ABSENT, "certificate": "", "pair": False},
 }
+SCRIPTS = [
+    "/private/start-notebook.sh:/usr/local/bin/start-notebook.d/zzz-mlenv.sh:ro",
+    "/private/before-notebook.sh:/usr/local/bin/before-notebook.d/zzz-mlenv.sh:ro",
+    "/private/path.sh:/etc/profile.d/zzz-mlenv.sh:ro",
+]
 BARE = {
     **{"engine": ENGINE, "requests": True, "euid": 1001, "hostname": "box"},
     "owner": {"name": "alice", "uid": 1001, "gid": 1001, "home": "/home/alice", "lab_uid": 1001, "lab_gid": 1001},
@@ -121,7 +126,7 @@ def with_file(there: dict, name: str, **changed) -> dict:
 
 def test_a_lab_of_the_owners():
     decided = plan()
-    assert decided["spec"]["volumes"] == ["/home/alice/work:/home/jovyan/work", "lab-data:/home/jovyan/.local:nocopy", "/private:/etc/mlenv:ro"]
+    assert decided["spec"]["volumes"] == ["/home/alice/work:/home/jovyan/work", "lab-data:/home/jovyan/.local:nocopy", "/private:/etc/mlenv:ro", *SCRIPTS]
     assert decided["spec"]["published_ports"] == ["127.0.0.1:28888:8888"]
     env = decided["secret"]["env"]
     assert (env["NB_UID"], env["NB_GID"], env["GRANT_SUDO"], env["PATH"]) == ("1001", "1001", "yes", "/home/jovyan/.local/bin:/usr/bin")
@@ -144,7 +149,49 @@ def test_without_root_in_it():
 
 def test_without_root_the_images_own_user_needs_no_introduction():
     root = {**BARE["owner"], "name": "root", "uid": 0, "lab_uid": 1000, "lab_gid": 100}
-    assert list(told(plan({"sudo": False}, owner=root))) == ["token", "jupyter_server_config.json"]
+    assert list(told(plan({"sudo": False}, owner=root))) == ["token", "jupyter_server_config.json", "before-notebook.sh", "path.sh"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "in_layer", "script", "tmpfs"),
+    [
+        ({}, [], "_mlenv_ways=(/home/jovyan/.cache /home/jovyan/.cache/a)\n", []),
+        ({"sudo": False}, ["/home/jovyan/.cache", "/home/jovyan/.cache/a"], "", []),
+        ({"sudo": False, "read_only_image": True}, [], "", ["/home/jovyan", "/home/jovyan/.cache", "/home/jovyan/.cache/a"]),
+    ],
+)
+def test_directories_on_the_way_to_a_mount_are_the_users(wanted, in_layer, script, tmpfs):
+    decided = plan({**wanted, "volumes": ["/srv/hf:/home/jovyan/.cache/a/hf", "/srv/data:/data/sets"]})
+    assert (decided["directories"]["in_layer"], decided["directories"]["on_mounts"]) == (in_layer, [])
+    assert script in told(decided)["before-notebook.sh"]["content"]
+    assert [item.partition(":")[0] for item in decided["spec"]["tmpfs"][2:]] == tmpfs
+
+
+def test_directories_on_other_mounts():
+    """A file's place is made by the engine alone."""
+    volumes = ["/srv/hf:/home/marie/.cache/hf", "/srv/sub:/home/marie/work/data/sub", "/srv/netrc:/home/marie/.netrc", "/srv/key:/home/marie/.ssh/key"]
+    files = {path: {"type": "file"} for path in ("/srv/netrc", "/srv/key")}
+    directories = plan({"sudo": False, "user": "marie", "volumes": volumes}, mounts=files)["directories"]
+    home = "/home/marie"
+    assert directories["on_mounts"] == [f"{home}/.cache/hf", f"{home}/work/data/sub", f"{home}/.ssh"]
+    assert directories["in_layer"] == []
+
+
+@pytest.mark.parametrize(
+    ("path", "own"),
+    [(None, "/home/jovyan/.local/bin"), ("/opt/mine:/usr/bin:/opt/theirs", "/opt/mine"), ("/usr/bin:/opt/mine", "''")],
+)
+def test_programs_of_the_user_come_first(path, own):
+    """Those that stand before the image's in the container's PATH."""
+    decided = plan({"env": {"PATH": path} if path else {}})
+    assert told(decided)["path.sh"]["content"].startswith(f"_mlenv_home=/home/jovyan\n_mlenv_own={own}\n_mlenv_image=/usr/bin\n")
+
+
+def test_conda_is_told_so_where_nothing_can_be_written():
+    image = {**BARE["image"], "conda": "/opt/conda"}
+    there = "/private/path.sh:/opt/conda/etc/conda/activate.d/zzz-mlenv.sh:ro"
+    assert there in plan({"sudo": False, "read_only_image": True}, image=image)["spec"]["volumes"]
+    assert there not in plan(image=image)["spec"]["volumes"]
 
 
 def test_renamed():
@@ -237,7 +284,8 @@ def test_a_token_keeps_what_comes_before_its_newline(newline, wanted, how):
 def test_secrets_are_kept_apart():
     wanted = {"env": {"A": "mark-1"}, "secret_env": {"B": "mark-2"}, "secret_config": "mark-2"}
     decided = plan(wanted)
-    assert set(told(decided)) == {"token", "jupyter_server_config.json", "jupyter_server_config.py"}
+    scripts = {"start-notebook.sh", "before-notebook.sh", "path.sh"}
+    assert set(told(decided)) == {"token", "jupyter_server_config.json", "jupyter_server_config.py", *scripts}
     assert told(decided)["jupyter_server_config.py"]["secret"] == "mark-2"
     assert "mark" in json.dumps(decided.pop("secret"))
     assert "mark" not in json.dumps(decided)
@@ -265,7 +313,8 @@ def test_home_in_a_mount_is_the_owner_s():
     assert owner["spec"]["volumes"] == decided["spec"]["volumes"]
     assert owner["labels"]["mlenv.jupyter.spec"] != decided["labels"]["mlenv.jupyter.spec"]
     before = {**owner["spec"], "volumes": [*owner["spec"]["volumes"][:-4], *wanted["volumes"]], "env": owner["secret"]["env"]}
-    before["files"] = [told(owner)["jupyter_server_config.json"]["content"]]
+    scripts = ("start-notebook.sh", "before-notebook.sh", "path.sh")
+    before["files"] = [told(owner)[name]["content"] for name in ("jupyter_server_config.json", *scripts)]
     assert owner["labels"]["mlenv.jupyter.spec"] == hashlib.sha256(json.dumps(before, sort_keys=True).encode()).hexdigest()
 
 
