@@ -32,6 +32,7 @@ KNOWN = re.compile(
 )
 OTHER_FILE = re.compile(r"-[rc]|--(requirem|cons)\w*(=|\s|$)")
 EDITABLE = re.compile(r"-e|--editable")
+NO_REASON = "it is no requirement"
 NOT_EDITABLE = "an editable installation leaves its package where the source is, outside of the user site; name it without -e"
 
 
@@ -92,7 +93,7 @@ def shortened(message, line):
     first = re.sub(r"^Invalid requirement: ('.*?'|\".*?\")(: |$)", "", lines[0])
     first = "" if first.startswith("Invalid requirement: ") else first
     _why, column = explain(message, text)
-    return "; ".join(part.strip() for part in [explain(first, text)[0] if first else "", *hints] if part.strip()) or "it is no requirement", column
+    return "; ".join(part.strip() for part in [explain(first, text)[0] if first else "", *hints] if part.strip()) or NO_REASON, column
 
 
 def is_known(text, options):
@@ -112,7 +113,10 @@ def read_line(environment, line, constraint=False, pip=None, thorough=False):
     except Malformed as error:
         trouble = error
     if pip and (trouble or not is_known(text, options) or (thorough and text and not PLAIN.fullmatch(text))):
-        asked, its_own = pip.read(line, constraint)
+        try:
+            asked, its_own = pip.read(line, constraint)
+        except Malformed as error:
+            raise (trouble if trouble and str(error) == NO_REASON else error) from None  # an old pip may give none
         if asked:
             one, trouble = its_own, None
             if one:

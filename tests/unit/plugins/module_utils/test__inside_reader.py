@@ -211,6 +211,18 @@ def test_pip_has_the_last_word(environment, monkeypatch):
     assert read_line(environment, "a>2", pip=reader, thorough=True) is not newer
 
 
+def test_an_old_pip_gives_no_reason(environment, monkeypatch):
+    def refuse(_line, _constraint):
+        raise Malformed(*_inside_reader.shortened("Invalid requirement: 'a b' (from line 1 of /x)", "a b"))
+
+    reader = PipReader()
+    monkeypatch.setattr(reader, "read", refuse)
+    with pytest.raises(Malformed, match="Expected"):
+        read_line(environment, "a b", pip=reader)
+    with pytest.raises(Malformed, match="it is no requirement"):
+        read_line(environment, "a --nonsense", pip=reader)
+
+
 def test_a_pip_from_another_time_is_left_alone(environment, monkeypatch):
     def changed(*_values, **_names):
         raise TypeError("it takes other parameters")
