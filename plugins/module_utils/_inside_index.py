@@ -1,9 +1,9 @@
 # Copyright: mlenv.jupyter contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What runs inside a container of the image to ask the indexes of a lab that is yet to come: would they serve it?
+"""What runs inside a container of the image for a lab that is yet to come: may its packages be installed, and would the indexes serve them?
 
-Private to the collection. One short question to each. Only what would fail with pip and with uv alike is told: a certificate that
+Private to the collection. One short question to each index. Only what would fail with pip and with uv alike is told: a certificate that
 nobody trusts, a login that is wanted, and an address where nobody answers.
 """
 
@@ -19,21 +19,34 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import HTTPSHandler, Request, build_opener
 
-from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import pip_settings
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_install import protected
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_look import Look, pip_settings
+from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_stage import Trouble
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import adopt, expanded
 
 OPTION = re.compile(r"(-i|--index-url|--extra-index-url)(?:\s+|=)(\S+)|(--no-index)")
 PATIENCE = 8  # seconds for each
 
 
+def foresee(request):
+    """Return why the image forbids what is missing, "" if it does not, and the indexes that would not serve it."""
+    adopt(request["environment"])
+    look = Look(request)
+    try:
+        if request["protect_image"] and look.missing:
+            protected(look, {name: look.environment.find(name).version for name in look.environment.image})
+    except Trouble as trouble:
+        return {"protected": str(trouble), "indexes": []}
+    return {"protected": "", "indexes": ask(request) if request["name"] else []}
+
+
 def ask(request):
     """Return [index, what is wrong, reason] for each index that would not serve.
 
-    request: lines, of requirements and of the task; certificates (PEM) that the lab will trust; a name to ask for.
+    request: index_lines, of requirements and of the task; certificates (PEM) that the lab will trust; a name to ask for.
     """
-    adopt(request["environment"])
     context = trusting(request["certificates"])
-    troubles = [(url, trouble(url, request["name"], context)) for url in indexes_of(request["lines"])]
+    troubles = [(url, trouble(url, request["name"], context)) for url in indexes_of(request["index_lines"])]
     return [[urlsplit(url).netloc.rpartition("@")[2], *found] for url, found in troubles if found]
 
 

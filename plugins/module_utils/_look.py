@@ -94,6 +94,7 @@ ARGUMENTS = {
     "volumes": {"type": "list", "elements": "str", "default": []},
     "env": {"type": "dict", "default": {}},
     "index_lines": {"type": "list", "elements": "str", "default": []},
+    "protect_image": {"type": "bool", "default": False},
     "gpus": {"type": "bool", "default": True},
     "wait": {"type": "int", "default": 0},
     "sizes": {"type": "bool", "default": False},
@@ -658,7 +659,8 @@ class Look:
             facts["gpus"].update(_gpus.look_at_host(self.engine.run_command, facts["engine"]))
             if facts["gpus"]["warning"]:
                 self.warnings.append(f"nvidia-smi on this host tells of GPUs that work, and says as well: {facts['gpus']['warning']}")
-        facts.update(ready=False, open=False, status=0, url="", port_holder="", python="", packages={}, packages_of="", indexes=[], lost_mounts=[], unread=[])
+        facts.update(ready=False, open=False, status=0, url="", port_holder="", python="", packages={}, lost_mounts=[], unread=[])
+        facts.update(packages_of="", indexes=[], protected="")
         facts.update(restarted=0, hung=False, unwritable={})
         if facts["engine"]["available"]:
             self._ask_engine(facts)
@@ -729,7 +731,7 @@ class Look:
             facts["gpus"]["holders"] = self._gpu_holders()
         container = self._ask_lab(facts, container)
         if facts["packages_of"] == "image" and not self.params["wait"]:
-            facts["indexes"] = _passing.ask_indexes(self.engine, self.params, facts)
+            facts.update(_passing.foresee(self.engine, self.params, facts))
         if self.params["sizes"]:
             facts["sizes"] = self._sizes(facts, container)
 

@@ -17,7 +17,8 @@ import re
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside_index
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Engine, Result
 from ansible_collections.mlenv.jupyter.plugins.module_utils._names import CONFIG_MOUNT, IMAGE_GID, IMAGE_UID, WHEELS
-from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import LOOK, command
+from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import INFORM
+from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import command, probe_request
 from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import read_text
 
 # By these, Python and the installers find something else than without them.
@@ -65,29 +66,33 @@ def run(engine: Engine, params: dict, facts: dict, program: str, *words: str, st
         return engine.run("run", *options, "--env-file", path, "--entrypoint", program, params["image"], *words, stdin=stdin)
 
 
-def ask_indexes(engine: Engine, params: dict, facts: dict) -> list:
-    """Ask the indexes of a lab that lacks packages whether they would serve it: [index, what is wrong, reason] for each that would not."""
-    packages = facts["packages"]
+def foresee(engine: Engine, params: dict, facts: dict) -> dict:
+    """Find out for a lab that lacks packages why the image forbids them, and which indexes would not serve them."""
+    packages, nothing = facts["packages"], {"protected": "", "indexes": []}
     missing = [text for one in [packages, *packages.get("kernels", {}).values()] for text in one.get("missing", ())]
+    if not missing or packages.get("malformed"):
+        return nothing
     names = [found.group(0) for found in (re.match(r"[A-Za-z0-9][\w.-]*(?=\s*($|[\[<>=!~;(]))", text) for text in missing) if found]
-    if not names:
-        return []
     texts = [params["requirements"], *(kernel["requirements"] for kernel in params["kernels"])]
     lines = params["index_lines"] + [line for text in texts for _where, line in read_text(text, "") if line.startswith("-")]
     certificates = params["ca_certificates"]
     if certificates and facts["ca_bundle"]["path"]:  # as role lab puts them together
         with open(facts["ca_bundle"]["path"], encoding="utf-8", errors="replace") as file:
             certificates += file.read()
-    request = {"lines": lines, "name": names[0], "certificates": certificates, "environment": told_apart(params)}
-    argv, stdin = command([*LOOK, _inside_index], "ask", request)
+    request = {
+        **probe_request(params["packages"], params["requirements"], params["constraints"], params["packages_state"]),
+        **{"index_lines": lines, "name": names[0] if names else "", "certificates": certificates},
+        **{"environment": told_apart(params), "protect_image": params["protect_image"]},
+    }
+    argv, stdin = command([*INFORM, _inside_index], "foresee", request)
     network = next((name for name in params["networks"] if name in facts["networks"] and name != "host"), "")
     try:
         found = json.loads(run(engine, params, facts, *argv, stdin=stdin, network=network).out.strip().splitlines()[-1])
     except (ValueError, IndexError):  # no answer is no verdict
-        return []
+        return nothing
     # What is on the volume already, and another place for packages, may be enough.
     spare = facts["volume"]["exists"] or any(re.match("-f|--find-links", line) for line in lines)
-    return [trouble for trouble in found if not (spare and trouble[1] in ("unreachable", "proxy"))]
+    return {**found, "indexes": [one for one in found["indexes"] if not (spare and one[1] in ("unreachable", "proxy"))]}
 
 
 def directories(engine: Engine, params: dict, facts: dict):

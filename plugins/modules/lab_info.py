@@ -181,6 +181,12 @@ options:
     elements: str
     default: []
     version_added: 0.2.0
+  protect_image:
+    description:
+      - Whether the packages of the image are protected, as M(mlenv.jupyter.container_pip) has it. RV(protected) says what that forbids.
+    type: bool
+    default: false
+    version_added: 0.2.0
   gpus:
     description:
       - Whether to look at the GPUs of the host and of the lab. Where there is no driver, that costs nothing.
@@ -441,6 +447,12 @@ indexes:
   type: list
   elements: list
   sample: [[packages.example.com, certificate, unable to get local issuer certificate]]
+  version_added: 0.2.0
+protected:
+  description: Why packages that a lab is yet to get are forbidden by O(protect_image). Empty if they are not.
+  returned: always
+  type: str
+  sample: ""
   version_added: 0.2.0
 packages_of:
   description: Where RV(packages) were looked at, in the C(container) or in the C(image). Empty if nowhere.

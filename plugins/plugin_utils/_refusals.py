@@ -503,7 +503,7 @@ def about_image(wanted: dict, look: dict):
         yield f"Image {reference} is not on this host: run role mlenv.jupyter.image before this one, or name one that is there."
     if image["present"] and not image["jupyter"]:
         yield f"Image {reference} is not a Jupyter image (it sets no NB_USER): use one of Jupyter Docker Stacks, or one made from them."
-    yield from about_indexes(look)
+    yield from about_sources_of_packages(look)
     packages = look["packages"]
     yield from about_packages(packages, {**wanted, "list": "lab_packages", "files": "lab_requirements or lab_constraints"})
     for kernel in wanted["kernels"]:
@@ -538,14 +538,16 @@ def read_elsewhere(packaging, text: str) -> SimpleNamespace:
         return known
 
 
-def about_indexes(look: dict):
-    """Where packages would not come from, said before there is a container that lacks them."""
+def about_sources_of_packages(look: dict):
+    """What the image forbids, and where packages would not come from: said before there is a container that lacks them."""
     ways = {
         "certificate": "shows a certificate that the lab would not trust ({}): name its authority's in lab_ca_certificates, or use another lab_index_url.",
         "login": "wants a login ({}): write it into its address, as in lab_index_url: https://USER:PASSWORD@HOST/simple.",
         "proxy": "cannot be reached through the proxy ({}): correct lab_proxy, with the login that it wants.",
         "unreachable": "cannot be reached from a container of this host ({}): use another lab_index_url, or set lab_proxy, or send lab_wheels.",
     }
+    if look["protected"]:
+        yield look["protected"].replace("`protect_image: false`", "lab_protect_image: false") + "."
     for index, trouble, reason in look["indexes"]:
         yield f"The index {index} {ways[trouble].format(reason)}"
 

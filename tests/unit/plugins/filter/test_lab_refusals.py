@@ -95,6 +95,7 @@ LOOK = {
     "port_holder": "",
     "packages": {},
     "indexes": [],
+    "protected": "",
     "sources": {"nft": True, "apt": True, "boot": {"kind": "systemd"}, "left": []},
     "gpus": {**_gpus.NONE, **_gpus.UNSEEN},
 }
@@ -306,6 +307,7 @@ def test_value_that_cannot_work(wanted, sentence):
         ({"packages": {"undecided": ["-r other.txt"]}}, "-r other.txt in lab_packages names a file of the controller"),
         ({"packages": {"undecided": ["--constraint=../c.txt"]}}, "--constraint=../c.txt in lab_packages"),
         ({"indexes": [["packages.example.com", "certificate", "self-signed"]]}, "would not trust (self-signed): name its authority's in lab_ca_certificates"),
+        ({"protected": "a needs b; `protect_image: false` allows it"}, "a needs b; lab_protect_image: false allows it."),
         ({"indexes": [["packages.example.com", "login", "401"]]}, "The index packages.example.com wants a login (401): write it into its address"),
         ({"indexes": [["packages.example.com", "proxy", "407"]]}, "cannot be reached through the proxy (407): correct lab_proxy"),
         ({"indexes": [["packages.example.com", "unreachable", "no route"]]}, "of this host (no route): use another lab_index_url, or set lab_proxy"),

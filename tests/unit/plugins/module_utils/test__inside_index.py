@@ -15,6 +15,9 @@ import types
 
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _inside_index, _passing
+from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import INFORM
+
+NOTHING = {"protected": "", "indexes": []}
 
 
 class Index(http.server.BaseHTTPRequestHandler):
@@ -59,8 +62,8 @@ def fixture_environment(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
 
 
-def ask(*lines, certificates="", **environment):
-    return _inside_index.ask({"lines": list(lines), "name": "numpy", "certificates": certificates, "environment": environment})
+def ask(*lines, certificates=""):
+    return _inside_index.ask({"index_lines": list(lines), "name": "numpy", "certificates": certificates})
 
 
 def test_an_index_that_answers_is_good(serve):
@@ -121,19 +124,32 @@ def test_settings_and_lines_of_pip(monkeypatch):
         (["x @ file:///x.whl", "./y.zip", "numpy>2 (needed by x)"], [], False, [["a", "unreachable", "x"], ["b", "login", "401"]]),
         (["numpy"], ["--find-links /wheels"], False, [["b", "login", "401"]]),
         (["numpy"], [], True, [["b", "login", "401"]]),
-        (["x @ file:///x.whl"], [], False, []),
         ([], [], False, []),
     ],
 )
 def test_when_indexes_are_asked(monkeypatch, missing, lines, volume, expected):
     def run(_engine, _params, _facts, *_argv, stdin, network):
-        assert "numpy" in stdin
+        assert '"name": "numpy"' in stdin
         assert network == "lan"
-        return types.SimpleNamespace(out="noise\n" + json.dumps([["a", "unreachable", "x"], ["b", "login", "401"]]) + "\n")
+        answer = {"protected": "no", "indexes": [["a", "unreachable", "x"], ["b", "login", "401"]]}
+        return types.SimpleNamespace(out="noise\n" + json.dumps(answer) + "\n")
 
     monkeypatch.setattr(_passing, "run", run)
-    params = {"requirements": "", "kernels": [], "index_lines": lines, "ca_certificates": "", "secret_config": "", "env": {}, "networks": ["host", "lan"]}
+    params = {
+        **{"packages": [], "packages_state": "present", "requirements": "", "constraints": "", "kernels": [], "protect_image": True},
+        **{"index_lines": lines, "ca_certificates": "", "secret_config": "", "env": {}, "networks": ["host", "lan"]},
+    }
     facts = {"packages": {"missing": missing}, "ca_bundle": {"path": ""}, "networks": {"lan": "bridge"}, "volume": {"exists": volume}}
-    assert _passing.ask_indexes(None, params, facts) == expected
+    found = _passing.foresee(None, params, facts)
+    assert found == ({"protected": "no", "indexes": expected} if missing else NOTHING)
     monkeypatch.setattr(_passing, "run", lambda *_argv, **_options: types.SimpleNamespace(out=""))
-    assert _passing.ask_indexes(None, params, facts) == []
+    assert _passing.foresee(None, params, facts) == NOTHING
+    assert _passing.foresee(None, params, {**facts, "packages": {"missing": missing, "malformed": [1]}}) == NOTHING
+
+
+def test_what_the_image_forbids_is_foreseen(lab):
+    asked = {"index_lines": ["--no-index"], "name": "traitlets", "certificates": "", "environment": {"SERVER_NEEDS": "4"}}
+    request = {**lab.request("traitlets==${SERVER_NEEDS}"), **asked}
+    found = lab.run_inside([*INFORM, _inside_index], "foresee", request)
+    assert found["protected"].startswith("traitlets==${SERVER_NEEDS} conflicts with the image's own traitlets 5.14.3, which its server needs")
+    assert lab.run_inside([*INFORM, _inside_index], "foresee", {**request, "protect_image": False}) == NOTHING
