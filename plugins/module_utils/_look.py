@@ -10,6 +10,7 @@ asked of the host (owner, paths, port), then ``Look``, which asks it all in the 
 from __future__ import annotations
 
 import errno
+import grp
 import hashlib
 import http.client
 import json
@@ -47,6 +48,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._names import (
     IMAGE_UID,
     LABEL,
     PRIVATE_FILES,
+    ROOTS_GROUPS,
     SECRET_CONFIG,
     SERVER_CONFIG,
     SHORTEST_TOKEN,
@@ -62,6 +64,7 @@ ARGUMENTS = {
     "name": {**TEXT, "aliases": ["container"]},
     "image": TEXT,
     "owner": TEXT,
+    "groups": {"type": "list", "elements": "str", "default": []},
     "work_dir": TEXT,
     "config_dir": TEXT,
     "volume": TEXT,
@@ -337,10 +340,45 @@ def find_owner(name: str) -> dict:
     }
 
 
-def lab_user(owner: dict) -> dict:
+def find_groups(owner: dict, wanted: list) -> dict:
+    """The groups of the host that the lab's user gets besides its own: ``given``, with number and name, and those that are ``unknown``.
+
+    ``auto`` is those of the owner, but for ROOTS_GROUPS. None are root's, who is not the lab's user.
+    """
+    own = [] if owner["lab_uid"] != owner["uid"] else os.getgrouplist(owner["name"], owner["gid"])
+    given, unknown = {}, []
+    for text in wanted if wanted != ["none"] else []:
+        numbers = own if text == "auto" else _group_numbers(text, own)
+        names = {number: _group_name(number) for number in numbers}
+        given.update({number: name for number, name in names.items() if text != "auto" or not (number == 0 or name in ROOTS_GROUPS)})
+        unknown += [] if text == "auto" or numbers else [text]
+    for number in (owner["lab_gid"], IMAGE_GID):
+        given.pop(number, None)
+    return {"given": [{"gid": number, "name": name} for number, name in given.items()], "unknown": unknown}
+
+
+def _group_numbers(text: str, own: list) -> list:
+    """The number of a group that is named, or is one of the owner's, as a list."""
+    try:
+        if not text.isdecimal():
+            return [grp.getgrnam(text).gr_gid]
+        return [int(text)] if int(text) in own else [grp.getgrgid(int(text)).gr_gid]
+    except (KeyError, OverflowError):
+        return []
+
+
+def _group_name(number: int) -> str:
+    """As a file of groups can have it."""
+    try:
+        name = grp.getgrgid(number).gr_name
+    except KeyError:
+        name = ""
+    return name if name and not re.search("[:,\n]", name) else f"group-{number}"
+
+
+def lab_user(owner: dict, groups: dict) -> dict:
     """The lab's user as the host knows it: its numbers, and those of its groups."""
-    groups = [IMAGE_GID] if owner["lab_uid"] != owner["uid"] else [*os.getgrouplist(owner["name"], owner["lab_gid"]), IMAGE_GID]
-    return {"uid": owner["lab_uid"], "gid": owner["lab_gid"], "groups": groups}
+    return {"uid": owner["lab_uid"], "gid": owner["lab_gid"], "groups": [owner["lab_gid"], *(group["gid"] for group in groups["given"]), IMAGE_GID]}
 
 
 def find_path(path: str, home: str, follow: bool = True) -> dict:
@@ -639,7 +677,8 @@ class Look:
     def gather(self) -> dict:
         facts = {"owner": find_owner(self.params["owner"]), "euid": os.geteuid(), "engine": self._engine()}
         self.kind = facts["engine"]["kind"]
-        self.user = lab_user(facts["owner"])
+        facts["groups"] = find_groups(facts["owner"], self.params["groups"])
+        self.user = lab_user(facts["owner"], facts["groups"])
         facts["work_dir"] = self._work_dir(facts["owner"]) if self.params["work_dir"] else None
         facts["mounts"] = {path: find_path(path, facts["owner"]["home"]) for path in self.params["mounts"]}
         facts["config_dir"] = self._config_dir(facts["owner"])

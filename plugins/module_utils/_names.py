@@ -29,6 +29,9 @@ SHORTEST_TOKEN = 12
 # The user of Jupyter's images, for a lab whose owner would otherwise be root.
 IMAGE_USER, IMAGE_UID, IMAGE_GID = "jovyan", 1000, 100
 
+# Who is in one of these is as good as root on the host. A lab gets none of them unasked: in it, they are of no use but for the host's own files.
+ROOTS_GROUPS = ("root", "wheel", "sudo", "admin", "docker", "lxd", "incus", "incus-admin", "libvirt", "disk", "kmem", "shadow")
+
 
 def is_loopback(address: str) -> bool:
     return address.startswith("127.") or address == "::1"

@@ -33,6 +33,13 @@ options:
       - User of the host to whom the lab belongs. Empty is the user that connected, before any C(become).
     type: str
     default: ""
+  groups:
+    description:
+      - Groups of the host that the lab's user is to have, by name or number. V(auto) is those of O(owner) that are not as good as root.
+    type: list
+    elements: str
+    default: []
+    version_added: 0.2.0
   work_dir:
     description:
       - Directory of the host to look at. C(~) is the home of O(owner).
@@ -320,6 +327,12 @@ owner:
   returned: always
   type: dict
   sample: {name: alice, uid: 1001, gid: 1001, home: /home/alice, lab_uid: 1001, lab_gid: 1001}
+groups:
+  description: Those of O(groups) that the host has (C(given)), besides those that each lab's user has, and those that it has not (C(unknown)).
+  returned: always
+  type: dict
+  sample: {given: [{gid: 5000, name: projects}], unknown: []}
+  version_added: 0.2.0
 image:
   description:
     - Whether the image is on the host, its id, C(name), as the engine calls it, whether it is a Jupyter image and starts a server (C(serves)), and what

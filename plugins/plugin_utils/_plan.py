@@ -77,6 +77,10 @@ class Wanted:
         self.brings_user = not wanted["sudo"] and (self.renamed or self.inner_uid != IMAGE_UID)
         # And nobody could make a home for a renamed one, so it is a directory of the host.
         self.brings_home = self.brings_user and self.renamed
+        # Groups of the host are not in the user namespace of Podman without root.
+        self.groups = [] if self.rootless else look.get("groups", {"given": []})["given"]
+        # Their names come along, where there is no root to write them down.
+        self.brings_groups = self.brings_user or (not wanted["sudo"] and len(self.groups) > 0)
         self.private = (look["config_dir"] or {}).get("path", "")
         self.files = (look["config_dir"] or {}).get("files", {})
         self.tls = wanted["tls"]["mode"]
@@ -153,12 +157,18 @@ class Wanted:
             f"{self.user}:x:{self.inner_uid}:{self.inner_gid}::{self.home}:/bin/bash",
             # The images' start script dies without a jovyan, whoever runs it.
             *([f"{IMAGE_USER}:x:{IMAGE_UID}:{IMAGE_GID}::/home/{IMAGE_USER}:/bin/bash"] if self.renamed else []),
-            NOBODY,
+            *([NOBODY] if self.user != "nobody" else []),
         ]
         return "".join(f"{line}\n" for line in lines)
 
     def group(self) -> str:
-        return f"root:x:0:\nusers:x:100:{self.user}\n{self.user}:x:{self.inner_gid}:\nnogroup:x:65534:\n"
+        """The numbers are what counts. A name that two of them have is told apart."""
+        theirs = [(group["name"], group["gid"], self.user) for group in self.groups]
+        names, lines = {"root": 0, "users": 100, "nogroup": 65534}, []
+        for name, number, members in [(self.user, self.inner_gid, ""), *theirs]:
+            name = name if names.setdefault(name, number) == number else f"{name}-{number}"
+            lines.append(f"{name}:x:{number}:{members}\n")
+        return f"root:x:0:\nusers:x:100:{self.user}\n{''.join(lines)}nogroup:x:65534:\n"
 
     def told(self) -> list:
         """The files in the lab's private directory whose content the container sees from its start on."""
@@ -166,7 +176,9 @@ class Wanted:
         shown = "secret" if self.wanted["password_hash"] or self.files[SERVER_CONFIG[0]]["hash"] else "content"
         files = [{"name": SERVER_CONFIG[0], shown: self.server_config(), "mode": "0400"}]
         if self.brings_user:
-            files += [{"name": "passwd", "content": self.passwd(), "mode": "0644"}, {"name": "group", "content": self.group(), "mode": "0644"}]
+            files.append({"name": "passwd", "content": self.passwd(), "mode": "0644"})
+        if self.brings_groups:
+            files.append({"name": "group", "content": self.group(), "mode": "0644"})
         return files + [{"name": name, "content": text, "mode": "0644"} for name, text in self.scripts().items()]
 
     def scripts(self) -> dict:
@@ -176,7 +188,7 @@ class Wanted:
         own = takewhile(lambda path: path not in image.split(":"), self.env()["PATH"].split(":"))
         settings = {
             "start-notebook.sh": {},
-            "before-notebook.sh": {"home": self.home, "ways": self.ways()["in_home"]},
+            "before-notebook.sh": {"home": self.home, "ways": self.ways()["in_home"], "groups": [f"{group['gid']}:{group['name']}" for group in self.groups]},
             "path.sh": {"home": self.home, "own": ":".join(own), "image": image},
         }
         return {name: script(name, values) for name, values in settings.items() if self.wanted["sudo"] or name != "start-notebook.sh"}
@@ -274,7 +286,8 @@ class Wanted:
             f"{self.private}:{CONFIG_MOUNT}:ro",
         ]
         home = [f"{self.private}-home:{self.home}"] if self.brings_home else []
-        user = [f"{self.private}/{name}:/etc/{name}:ro" for name in ("passwd", "group")] if self.brings_user else []
+        brought = [name for name, is_brought in (("passwd", self.brings_user), ("group", self.brings_groups)) if is_brought]
+        user = [f"{self.private}/{name}:/etc/{name}:ro" for name in brought]
         scripts = [f"{self.private}/{name}:{path}:ro" for name, path in SCRIPTS.items() if self.wanted["sudo"] or name != "start-notebook.sh"]
         if self.wanted["read_only_image"] and self.look["image"].get("conda"):
             # Where before-notebook.sh would write it.
@@ -332,7 +345,7 @@ class Wanted:
         spec = {
             "image": self.look["image"]["name"],
             "user": "root" if sudo else f"{self.inner_uid}:{self.inner_gid}",
-            "groups": [] if sudo else [str(IMAGE_GID)],
+            "groups": [] if sudo else [str(IMAGE_GID), *(str(group["gid"]) for group in self.groups)],
             "env": self.env(),
             "volumes": self.volumes(),
             "published_ports": [f"{self.published_at()}{wanted['port']}:{wanted['container_port']}"],

@@ -94,6 +94,7 @@ def about_all_but_image(wanted: dict, look: dict):
     yield from about_sources(wanted, look)
     yield from about_files(wanted)
     yield from about_host(wanted, look)
+    yield from about_groups(wanted, look)
 
 
 def about_future_gpus(wanted: dict, look: dict):
@@ -297,6 +298,17 @@ def about_values(wanted: dict):
         target = volume.split(":")[1] if ":" in volume else volume
         if wanted["user"] != "jovyan" and re.match(r"/home/jovyan(/|$)", target):
             yield f"lab_volumes mounts {volume}, but lab_user moves the home to /home/{wanted['user']}: mount it there."
+
+
+def about_groups(wanted: dict, look: dict):
+    """Groups of the host that the lab's user cannot have."""
+    groups = look.get("groups", {"given": [], "unknown": []})
+    for name in groups["unknown"]:
+        yield f"lab_groups names {name}, and this host has no such group: name groups or numbers that it has, or use auto or none."
+    if any(group["gid"] == 0 for group in groups["given"]):
+        yield "lab_groups names root's group, which could change users and passwords in the lab: leave it out."
+    if look["engine"]["rootless"] and set(wanted.get("groups", [])) - {"auto", "none"}:
+        yield "lab_groups names groups of the host, which Podman without root cannot give to a container: leave lab_groups out, or run the play with become."
 
 
 def opening_options(arguments: str) -> list:

@@ -72,6 +72,11 @@ def test_user():
     assert LAB.run("sudo", "-n", "true").rc != 0
 
 
+def test_groups():
+    assert {"users", "molecule-custom-one", "molecule-custom-two"} <= set(LAB.run("id", "-Gn").stdout.split())
+    assert {"100", "45151", "45152"} <= set(LAB.run("id", "-G").stdout.split())
+
+
 @pytest.mark.parametrize(("package", "version"), [("made-up-one", "1.0"), ("made-up-two", "1.0"), ("pycparser", "0.0.1")])
 def test_packages(package, version):
     """From the list, from the requirements within the constraints, and in another version than the image's."""

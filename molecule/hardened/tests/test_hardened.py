@@ -1,6 +1,7 @@
 """Without root, without capabilities, and everything a person does works the same."""
 
 import pathlib
+import re
 
 import pytest
 from helpers import HOST, OWNER, STATE, Lab, converge, wait_until
@@ -119,6 +120,19 @@ def test_a_terminal_is_as_in_any_lab(conda):
     assert conda.run("bash", "-lic", "alias of-the-image").rc == 0
     if "read-only" not in conda.name:
         assert conda.run("test", "-w", f"{conda.home}/.jupyter/of-the-image").rc == 0
+
+
+@pytest.mark.usefixtures("_again")
+def test_groups_of_the_owner(conda):
+    assert {"50", "45161"} <= set(conda.run("id", "-G").stdout.split())
+    assert {"molecule-staff", "molecule-project"} <= set(conda.run("id", "-Gn").stdout.split())
+    name = f"{conda.name}.txt"
+    assert conda.run("touch", f"/project/{name}").rc == 0
+    found = (STATE / "project" / name).stat()
+    assert (found.st_uid, found.st_gid) == (4711, 45161)
+    # And those of the server, whose are kernels and terminals.
+    status = pathlib.Path(f"/proc/{conda.server_pid}/status").read_text(encoding="ascii")
+    assert {"50", "45161"} <= set(re.search("^Groups:(.*)$", status, re.MULTILINE)[1].split())
 
 
 def test_files_of_the_users_own_are_kept():

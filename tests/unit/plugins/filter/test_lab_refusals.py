@@ -627,3 +627,20 @@ def said_bare(wanted=(), texts=(), **look):
 def test_what_needs_neither_engine_nor_image_to_be_refused(wanted, texts, look, sentence):
     found = said_bare(wanted, texts, **look)
     assert (len(found), sentence is None or sentence in found[0]) == (0 if sentence is None else 1, True)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "look", "sentence"),
+    [
+        (["projcts"], {"groups": {"given": [], "unknown": ["projcts"]}}, "lab_groups names projcts, and this host has no such group"),
+        (["root"], {"groups": {"given": [{"gid": 0, "name": "root"}], "unknown": []}}, "lab_groups names root's group"),
+        (["projects"], {"engine": {**ENGINE, "rootless": True}, "euid": 1001}, "which Podman without root cannot give to a container"),
+    ],
+)
+def test_groups_that_a_lab_cannot_have(wanted, look, sentence):
+    assert sentence in said({"groups": wanted}, **look)[0]
+
+
+@pytest.mark.parametrize("wanted", [["auto"], ["none"], []])
+def test_groups_of_a_lab_on_podman_without_root(wanted):
+    assert said({"groups": wanted}, engine={**ENGINE, "rootless": True}, euid=1001) == []

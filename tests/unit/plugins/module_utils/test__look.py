@@ -976,3 +976,40 @@ def test_what_a_look_in_passing_sees(tmp_path):
     assert _passing.told_apart(params) == {"CERT": "a\nb", "B=C": "1", "TOKEN": "hunter2 \u00e4)"}
     assert "hunter2" not in str(seen)
     assert _passing.told_apart(PASSING) == {}
+
+
+# -- Groups of the host ---------------------------------------------------------------------------------------------
+
+OF_THE_HOST = {"alice": 1001, "projects": 5000, "docker": 998, "root": 0, "users": 100, "EX\\domain users": 70000, "a:b": 70001, "others": 6000}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "unknown"),
+    [
+        ([], {}, []),
+        (["none"], {}, []),
+        (["auto"], {5000: "projects", 70000: "EX\\domain users", 70001: "group-70001", 9999: "group-9999"}, []),
+        (["others", "5000"], {6000: "others", 5000: "projects"}, []),
+        (["9999"], {9999: "group-9999"}, []),
+        (["docker", "0"], {998: "docker", 0: "root"}, []),
+        (["1001", "users"], {}, []),
+        (["nothing", "4", "99999999999999999999", "none", "-1", ""], {}, ["nothing", "4", "99999999999999999999", "none", "-1", ""]),
+    ],
+)
+def test_groups(monkeypatch, wanted, given, unknown):
+    def by_number(number):
+        names = [name for name, gid in OF_THE_HOST.items() if gid == number]
+        if number > 1 << 32:
+            raise OverflowError
+        return types.SimpleNamespace(gr_name=names[0], gr_gid=number) if names else {}[number]
+
+    monkeypatch.setattr(_look.os, "getgrouplist", lambda _name, gid: [gid, 5000, 998, 0, 100, 70000, 70001, 9999])
+    monkeypatch.setattr(_look.grp, "getgrgid", by_number)
+    monkeypatch.setattr(_look.grp, "getgrnam", lambda name: types.SimpleNamespace(gr_gid=OF_THE_HOST[name]))
+    owner = {"name": "alice", "uid": 1001, "gid": 1001, "lab_uid": 1001, "lab_gid": 1001}
+    found = _look.find_groups(owner, wanted)
+    assert ({group["gid"]: group["name"] for group in found["given"]}, found["unknown"]) == (given, unknown)
+
+
+def test_groups_of_root_are_not_the_labs():
+    assert _look.find_groups({"name": "root", "uid": 0, "gid": 0, "lab_uid": 1000, "lab_gid": 100}, ["auto"]) == {"given": [], "unknown": []}

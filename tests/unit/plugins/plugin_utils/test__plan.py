@@ -148,6 +148,31 @@ def test_without_root_in_it():
     assert not decided["brings_home"]
 
 
+GROUPS = {"given": [{"gid": 5000, "name": "projects"}, {"gid": 5001, "name": "users"}], "unknown": []}
+
+
+def test_groups_of_the_host():
+    """With root, they are written down when the lab starts. Without, they come along."""
+    decided = plan(groups=GROUPS)
+    assert "_mlenv_groups=(5000:projects 5001:users)\n" in told(decided)["before-notebook.sh"]["content"]
+    assert decided["spec"]["groups"] == []
+    decided = plan({"sudo": False}, groups=GROUPS)
+    assert decided["spec"]["groups"] == ["100", "5000", "5001"]
+    lines = ["users:x:100:jovyan", "jovyan:x:1001:", "projects:x:5000:jovyan", "users-5001:x:5001:jovyan"]
+    assert told(decided)["group"]["content"].splitlines()[1:-1] == lines
+
+
+def test_groups_come_along_with_the_images_own_user():
+    root = {**BARE["owner"], "name": "root", "uid": 0, "lab_uid": 1000, "lab_gid": 100}
+    decided = plan({"sudo": False}, owner=root, groups=GROUPS)
+    assert "passwd" not in told(decided)
+    assert "/private/group:/etc/group:ro" in decided["spec"]["volumes"]
+
+
+def test_podman_without_root_knows_no_groups_of_the_host():
+    assert plan({"sudo": False}, engine=ROOTLESS, groups=GROUPS)["spec"]["groups"] == ["100"]
+
+
 def test_without_root_the_images_own_user_needs_no_introduction():
     root = {**BARE["owner"], "name": "root", "uid": 0, "lab_uid": 1000, "lab_gid": 100}
     assert list(told(plan({"sudo": False}, owner=root))) == ["token", "jupyter_server_config.json", "before-notebook.sh", "path.sh"]
