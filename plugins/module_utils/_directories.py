@@ -21,21 +21,37 @@ ARGUMENTS = {
     "container": {"type": "str", "default": ""},
     "image": {"type": "str", "default": ""},
     "volumes": {"type": "list", "elements": "str", "default": []},
-    "directories": {"type": "list", "elements": "str", "required": True},
+    "directories": {"type": "list", "elements": "str", "default": []},
+    "skeleton": {"type": "str", "default": ""},
     "owner": {"type": "int", "required": True},
     "group": {"type": "int", "required": True},
     "userns": {"type": "str", "default": ""},
 }
 # No more rights than its user has.
 HELPER = ["--rm", "--network=none", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--security-opt=label=disable", f"--group-add={IMAGE_GID}"]
+# All but what a lab mounts, and what is made again.
+COPY = r"""
+find /skeleton -mindepth 1 -delete
+cd /home/jovyan || exit 0
+for entry in * .[!.]* ..?*; do
+    case $entry in
+        work | .local | .cache) continue ;;
+    esac
+    if [ -e "$entry" ] || [ -L "$entry" ]; then
+        cp -dR --preserve=mode,timestamps -- "$entry" /skeleton/
+    fi
+done
+"""
 
 
 def bring_directories(params: dict, run_command, check_mode: bool) -> dict:
     """Make the directories in a container that does not run yet, or on volumes. Returns what a module does, ``msg`` if it failed."""
     engine = Engine.of(run_command, params)
-    if check_mode or not params["directories"]:
+    if check_mode:
         return {"changed": False, "directories": []}
     try:
+        if params["skeleton"]:
+            _run(engine, params, f"--volume={params['skeleton']}:/skeleton", "sh", "-c", COPY)
         made = _in_container(engine, params) if params["container"] else _on_volumes(engine, params)
     except EngineError as trouble:
         return {"changed": False, "directories": [], "msg": str(trouble)}
@@ -66,15 +82,18 @@ def pack(params: dict) -> str:
 def _on_volumes(engine: Engine, params: dict) -> list:
     """As their user, who goes through no link that leads out of them, and not where that user may not write. One volume after the other: with two of them
     in one container, the engine would make the place of one on the other."""
+    found = by_volume(params["volumes"], params["directories"])
+    return [line for volume, paths in found.items() for line in _run(engine, params, f"--volume={volume}", "mkdir", "-pv", "--", *paths).splitlines()]
+
+
+def _run(engine: Engine, params: dict, volume: str, program: str, *words: str) -> str:
+    """What a program says, as the user, on a volume. What the user may not do there is left undone."""
     userns = [f"--userns={params['userns']}"] if params["userns"] else []
-    user, made = f"--user={params['owner']}:{params['group']}", []
-    for volume, directories in by_volume(params["volumes"], params["directories"]).items():
-        options = [*HELPER, user, *userns, f"--volume={volume}", "--entrypoint=mkdir"]
-        result = engine.run("run", *options, params["image"], "-pv", "--", *directories)
-        if result.rc >= 125:
-            raise EngineError(engine_trouble(engine.cli, result.err))
-        made += result.out.splitlines()
-    return made
+    options = [*HELPER, f"--user={params['owner']}:{params['group']}", *userns, volume, f"--entrypoint={program}"]
+    result = engine.run("run", *options, params["image"], *words)
+    if result.rc >= 125:
+        raise EngineError(engine_trouble(engine.cli, result.err))
+    return result.out
 
 
 def by_volume(volumes: list, directories: list) -> dict:

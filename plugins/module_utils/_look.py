@@ -52,6 +52,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._names import (
     SECRET_CONFIG,
     SERVER_CONFIG,
     SHORTEST_TOKEN,
+    SKELETON,
     WHEELS,
     is_loopback,
 )
@@ -918,10 +919,11 @@ class Look:
         found["names"] = list_names(found["path"])
         # A home may have a token in it, too, but nobody has a server's configuration beside it.
         found["home_taken"] = {"token", SERVER_CONFIG[0]} <= set(list_names(found["path"] + "-home"))
-        found["strangers"] = [name for name in found["names"] if name not in (*PRIVATE_FILES, WHEELS)]
+        found["strangers"] = [name for name in found["names"] if name not in (*PRIVATE_FILES, WHEELS, SKELETON)]
         paths = {name: os.path.join(found["path"], name) for name in PRIVATE_FILES}
         found["files"] = files = {name: find_file(path) for name, path in paths.items()}
-        found["links"] = [path for path in [found["path"], *paths.values(), os.path.join(found["path"], WHEELS)] if os.path.islink(path)]
+        folders = [os.path.join(found["path"], name) for name in (WHEELS, SKELETON)]
+        found["links"] = [path for path in [found["path"], *paths.values(), *folders] if os.path.islink(path)]
         found["links"] += find_links(os.path.dirname(found["path"]), home)
         files[CERTIFICATE].update(read_pair(paths[CERTIFICATE]))
         wanted, token = self.params["token"].encode(), _private(paths["token"])

@@ -24,6 +24,7 @@ SCRIPTS = {
 PRIVATE_FILES = ("token", *SERVER_CONFIG, "ca-certificates.crt", "passwd", "group", CERTIFICATE, *SCRIPTS)
 # What else is ours beside them.
 WHEELS = "wheels"
+SKELETON = "skeleton"  # the image's home, where the lab's own hides it
 SHORTEST_TOKEN = 12
 
 # The user of Jupyter's images, for a lab whose owner would otherwise be root.

@@ -22,7 +22,12 @@ options:
       - Paths of the directories in the container, those above first.
     type: list
     elements: str
-    required: true
+    default: []
+  skeleton:
+    description:
+      - A directory of the host that gets what is in the home of the image's user, for a home that hides it. What was in it before is removed.
+    type: str
+    default: ""
   container:
     description:
       - Name of a container that was made and not started. Without it, the directories are made on O(volumes).

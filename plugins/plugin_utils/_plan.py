@@ -29,12 +29,13 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._names import (
     SCRIPTS,
     SECRET_CONFIG,
     SERVER_CONFIG,
+    SKELETON,
     is_loopback,
 )
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _gpu_choice
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._refusals import refusals
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._scripts import script
-from ansible_collections.mlenv.jupyter.plugins.plugin_utils._ways import find_ways
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils._ways import find_ways, read_volume
 
 # By which programs find what they shall trust.
 CA_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "GIT_SSL_CAINFO", "NODE_EXTRA_CA_CERTS")
@@ -166,8 +167,8 @@ class Wanted:
         theirs = [(group["name"], group["gid"], self.user) for group in self.groups]
         names, lines = {"root": 0, "users": 100, "nogroup": 65534}, []
         for name, number, members in [(self.user, self.inner_gid, ""), *theirs]:
-            name = name if names.setdefault(name, number) == number else f"{name}-{number}"
-            lines.append(f"{name}:x:{number}:{members}\n")
+            told_apart = "" if names.setdefault(name, number) == number else f"-{number}"
+            lines.append(f"{name}{told_apart}:x:{number}:{members}\n")
         return f"root:x:0:\nusers:x:100:{self.user}\n{''.join(lines)}nogroup:x:65534:\n"
 
     def told(self) -> list:
@@ -216,8 +217,14 @@ class Wanted:
         return [{"path": path, "state": "directory", "force": False, **owner} for path in place["missing"]]
 
     def home_directories(self) -> list:
-        theirs = {"state": "directory", "owner": self.uid, "group": self.gid, "mode": "0755"}
-        return [{"path": f"{self.private}-home{below}", **theirs} for below in ("", "/.local", "/work")] if self.brings_home else []
+        theirs = {"state": "directory", "owner": self.uid, "group": self.gid}
+        home = [{"path": f"{self.private}-home{below}", **theirs, "mode": "0755"} for below in ("", "/.local", "/work")] if self.brings_home else []
+        return home + ([{"path": self.skeleton(), **theirs, "mode": "0700"}] if self.skeleton() else [])
+
+    def skeleton(self) -> str:
+        """Where the files of the image's home are, if something hides it: memory, or a mount of another one. A renamed user sees it beside the own."""
+        hidden = self.wanted["read_only_image"] or self.home in [read_volume(volume)[1] for volume in self.wanted["volumes"]]
+        return f"{self.private}/{SKELETON}" if hidden and not self.renamed else ""
 
     def _private_files(self) -> list:
         wanted, files = self.wanted, []
@@ -304,7 +311,8 @@ class Wanted:
         """What is made before the container starts. In the home, root does it at the start of the container, where there is root."""
         ways = self.ways()
         in_layer = [] if self.wanted["sudo"] or self.wanted["read_only_image"] else ways["in_home"]
-        return {"on_mounts": ways["on_mounts"], "in_layer": in_layer, "volumes": [volume for volume in self.volumes() if ways["on_mounts"]]}
+        volumes = self.volumes() if ways["on_mounts"] else []
+        return {"on_mounts": ways["on_mounts"], "in_layer": in_layer, "skeleton": self.skeleton(), "volumes": volumes}
 
     def _mount(self, volume: str) -> str:
         """With ~ resolved: the module that makes the container would take it for the home of who runs this, who may be root."""

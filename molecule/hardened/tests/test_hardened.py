@@ -6,6 +6,7 @@ import re
 import pytest
 from helpers import HOST, OWNER, STATE, Lab, converge, wait_until
 
+OTHER_NUMBER = "molecule-hardened-number"
 LABS = {
     "molecule-hardened": ("jovyan", OWNER[0]),
     "molecule-hardened-owner": ("jovyan", 4711),
@@ -59,6 +60,20 @@ def test_health(lab):
     how, test = lab.inspect["Config"]["Healthcheck"]["Test"]
     assert how == "CMD-SHELL"
     assert lab.run("sh", "-c", test).rc == 0
+
+
+@pytest.mark.parametrize("how", ["as it was made", "restarted"])
+def test_number_and_name_of_the_image(how):
+    """Somebody in the image has the owner's number, and another one the name of the lab's user. With root in the lab."""
+    lab = Lab(OTHER_NUMBER)
+    if how == "restarted":
+        HOST.check_output("docker restart --time 1 %s", lab.name)
+        assert wait_until(lab.opens)
+    assert lab.run("id", "-un").stdout == "games\n"
+    assert lab.run("id", "-u").stdout == "33\n"
+    assert lab.run("sudo", "-n", "id", "-u").stdout == "0\n"
+    # Who had the number is still known.
+    assert lab.run("id", "-u", "www-data").stdout == "33\n"
 
 
 # -- On an image with conda ----------------------------------------------------------------------------------------
@@ -118,8 +133,7 @@ def test_whose_program_runs_in_kernels(conda):
 @pytest.mark.usefixtures("_again")
 def test_a_terminal_is_as_in_any_lab(conda):
     assert conda.run("bash", "-lic", "alias of-the-image").rc == 0
-    if "read-only" not in conda.name:
-        assert conda.run("test", "-w", f"{conda.home}/.jupyter/of-the-image").rc == 0
+    assert conda.run("test", "-w", f"{conda.home}/.jupyter/of-the-image").rc == 0
 
 
 @pytest.mark.usefixtures("_again")

@@ -12,7 +12,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._directories import 
 
 PARAMS = {
     **{"docker_cli": "docker", "docker_host": None, "cli_context": None, "validate_certs": False, "ca_path": None, "client_cert": None},
-    **{"client_key": None, "container": "", "image": "image", "volumes": [], "directories": [], "owner": 4711, "group": 4712, "userns": ""},
+    **{"client_key": None, "container": "", "image": "image", "volumes": [], "directories": [], "skeleton": "", "owner": 4711, "group": 4712, "userns": ""},
 }
 
 
@@ -72,3 +72,10 @@ def test_nothing_is_done_in_check_mode():
     engine = Engine()
     assert not bring(engine, check_mode=True, volumes=["/a:/a"], directories=["/a/b"])["changed"]
     assert engine.calls == []
+
+
+def test_files_of_the_images_home():
+    engine = Engine()
+    assert not bring(engine, skeleton="/private/skeleton")["changed"]
+    [(argv, _data)] = engine.calls
+    assert {"--volume=/private/skeleton:/skeleton", "--user=4711:4712", "--network=none", "--cap-drop=ALL"} < set(argv)

@@ -193,6 +193,22 @@ def test_directories_on_the_way_to_a_mount_are_the_users(wanted, in_layer, scrip
     assert [item.partition(":")[0] for item in decided["spec"]["tmpfs"][2:]] == tmpfs
 
 
+@pytest.mark.parametrize(
+    ("wanted", "skeleton"),
+    [
+        ({}, ""),
+        ({"sudo": False, "read_only_image": True}, "/private/skeleton"),
+        ({"sudo": False, "read_only_image": True, "user": "marie"}, ""),
+        ({"volumes": ["/srv/home:/home/jovyan/"]}, "/private/skeleton"),
+        ({"volumes": ["/srv/home:/home/marie"], "user": "marie"}, ""),
+    ],
+)
+def test_files_of_a_home_that_is_hidden(wanted, skeleton):
+    decided = plan(wanted)
+    assert decided["directories"]["skeleton"] == skeleton
+    assert [file["path"] for file in decided["secret"]["home"] if file["mode"] == "0700"] == ([skeleton] if skeleton else [])
+
+
 def test_directories_on_other_mounts():
     """A file's place is made by the engine alone."""
     volumes = ["/srv/hf:/home/marie/.cache/hf", "/srv/sub:/home/marie/work/data/sub", "/srv/netrc:/home/marie/.netrc", "/srv/key:/home/marie/.ssh/key"]
