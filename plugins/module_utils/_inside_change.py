@@ -58,7 +58,7 @@ def without(secrets, answer):
     """An answer with the names of variables in place of their values. A short value may be any word."""
     for name, value in secrets.items():
         for key in ("out", "err", "error"):
-            if len(value) > 3 and isinstance(answer.get(key), str):
+            if len(value) > 7 and isinstance(answer.get(key), str):
                 answer[key] = answer[key].replace(value, f"${{{name}}}")
     return answer
 

@@ -517,15 +517,25 @@ def about_image(wanted: dict, look: dict):
         yield f"Image {reference} is not a Jupyter image (it sets no NB_USER): use one of Jupyter Docker Stacks, or one made from them."
     yield from about_sources_of_packages(look)
     packages = look["packages"]
-    yield from about_packages(packages, {**wanted, "list": "lab_packages", "files": "lab_requirements or lab_constraints"})
+    yield from about_packages(packages, words_of_lab(wanted))
     for kernel in wanted["kernels"]:
-        where = f"kernel {kernel['name']} of lab_kernels"
-        yield from about_packages(packages.get("kernels", {}).get(str(kernel["name"]), {}), {**kernel, "list": where, "files": f"a file of {where}"})
+        yield from about_packages(packages.get("kernels", {}).get(str(kernel["name"]), {}), words_of_kernel(kernel))
+
+
+def words_of_lab(wanted: dict) -> dict:
+    return {**wanted, "list": "lab_packages", "files": "lab_requirements or lab_constraints"}
+
+
+def words_of_kernel(kernel: dict) -> dict:
+    where = f"kernel {kernel['name']} of lab_kernels"
+    return {**kernel, "list": where, "files": f"a file of {where}"}
 
 
 def about_texts(wanted: dict):
     """What about_image says of packages, as far as the controller can read them: the image's own Python is asked later."""
-    yield from about_packages(read_texts(wanted["texts"]), {**wanted, "list": "lab_packages", "files": "lab_requirements or lab_constraints"})
+    yield from about_packages(read_texts(wanted["texts"]), words_of_lab(wanted))
+    for kernel, texts in zip(wanted["kernels"], wanted["kernel_texts"]):
+        yield from about_packages(read_texts(texts), words_of_kernel(kernel))
 
 
 def read_texts(texts: dict) -> dict:

@@ -593,6 +593,11 @@ def test_neighbours_that_are_not_in_the_way(neighbour):
     assert said_early(neighbour=neighbour) == []
 
 
+def test_a_kernel_is_refused_as_early_as_the_lab():
+    kernels = {"kernels": [KERNEL], "kernel_texts": [{**TEXTS, "packages": [], "requirements": "pandas\n>2\n"}], "kernels_wrong": [""]}
+    assert [">2 (line 2 of old.txt) is no requirement" in one for one in said_bare(kernels)] == [True]
+
+
 TEXTS_OF_LAB = {"packages": ["pandas", "dask[array,dataframe]>=2024"], "requirements": "numpy # and so on\n", "constraints": "numpy<3\n"}
 
 
