@@ -153,10 +153,10 @@ MOUNTS = {
         f"umount {PRIVATE}",
         "for the lab's secrets, is on",
     ),
-    "packages that are full": (
-        "nsenter --mount --target %s mount -t tmpfs -o mode=1777,nr_inodes=1 tmpfs /home/jovyan/.local",
-        "nsenter --mount --target %s umount /home/jovyan/.local",
-        "runs, but nobody can save a notebook or a package there: /home/jovyan/.local is on /home/jovyan/.local (tmpfs), where uid",
+    "packages that can only be read": (
+        "nsenter --mount --target %s mount -o remount,bind,ro /home/jovyan/.local",
+        "nsenter --mount --target %s mount -o remount,bind,rw /home/jovyan/.local",
+        "runs, but nobody can save a notebook or a package there: /home/jovyan/.local is on /home/jovyan/.local (",
     ),
 }
 
