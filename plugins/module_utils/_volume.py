@@ -21,6 +21,7 @@ ARGUMENTS = {
     "group": {"type": "int", "required": True},
     "image": {"type": "str", "required": True},
     "userns": {"type": "str", "default": ""},
+    "existing": {"type": "str", "choices": ["give", "leave"], "default": "give"},
 }
 # Enough to see everything and to give it away, and no more.
 HELPER = ["--rm", "--network=none", "--user=0:0", "--cap-drop=ALL", "--cap-add=CHOWN", "--cap-add=DAC_READ_SEARCH", "--cap-add=FOWNER", "--entrypoint=find"]
@@ -53,7 +54,8 @@ def _give(engine: Engine, params: dict, check_mode: bool) -> int:
     mount = f"--volume={params['name']}:/volume{':ro' if check_mode else ''}"
     userns = [f"--userns={params['userns']}"] if params["userns"] else []
     # One character for each, since names may have any.
-    words = ["/volume", "(", "!", "-uid", owner, "-o", "!", "-gid", group, ")", "-printf", ".", *chown]
+    which = ["-maxdepth", "0", "-empty", "-user", "0"] if params["existing"] == "leave" else []
+    words = ["/volume", *which, "(", "!", "-uid", owner, "-o", "!", "-gid", group, ")", "-printf", ".", *chown]
     return len(_run(engine, "run", *HELPER, *userns, mount, params["image"], *words, refused=partial(refusal, params)))
 
 

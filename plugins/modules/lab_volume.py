@@ -47,6 +47,12 @@ options:
       - How containers that use the volume see the users of the host, for Podman without root, such as V(keep-id).
     type: str
     default: ""
+  existing:
+    description:
+      - V(give) gives to its user what is on a volume that is there already. V(leave) changes nothing on it, unless it is empty and root's.
+    type: str
+    choices: [give, leave]
+    default: give
 extends_documentation_fragment:
   - mlenv.jupyter._attributes
   - mlenv.jupyter._attributes.engine

@@ -312,7 +312,9 @@ class Wanted:
         ways = self.ways()
         in_layer = [] if self.wanted["sudo"] or self.wanted["read_only_image"] else ways["in_home"]
         volumes = self.volumes() if ways["on_mounts"] else []
-        return {"on_mounts": ways["on_mounts"], "in_layer": in_layer, "skeleton": self.skeleton(), "volumes": volumes}
+        # The engine would make them, as root's.
+        named = [source for source, _target, read_only in map(read_volume, self.further_volumes()) if source and source[0] not in "/." and not read_only]
+        return {"on_mounts": ways["on_mounts"], "in_layer": in_layer, "skeleton": self.skeleton(), "volumes": volumes, "named": named}
 
     def _mount(self, volume: str) -> str:
         """With ~ resolved: the module that makes the container would take it for the home of who runs this, who may be root."""

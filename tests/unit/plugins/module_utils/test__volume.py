@@ -29,3 +29,17 @@ def test_file_system_that_gives_nothing_away(words, sentence):
 
     done = _volume.bring_volume(PARAMS, run_command, check_mode=False)
     assert (done["changed"], sentence in done["msg"]) == (False, True)
+
+
+@pytest.mark.parametrize(("existing", "which"), [("give", []), ("leave", ["-maxdepth", "0", "-empty", "-user", "0"])])
+def test_what_is_left_as_it_is(existing, which):
+    """A volume that was made and not yet given away, when a run was killed, is empty and root's."""
+    calls = []
+
+    def run_command(argv, **_options):
+        calls.append(argv)
+        return 0, "", ""
+
+    assert not _volume.bring_volume({**PARAMS, "existing": existing}, run_command, check_mode=False)["changed"]
+    words = calls[-1][calls[-1].index("/volume") + 1 :]
+    assert words[: words.index("(")] == which

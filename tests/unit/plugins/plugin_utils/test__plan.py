@@ -193,6 +193,12 @@ def test_directories_on_the_way_to_a_mount_are_the_users(wanted, in_layer, scrip
     assert [item.partition(":")[0] for item in decided["spec"]["tmpfs"][2:]] == tmpfs
 
 
+def test_further_volumes_are_the_users():
+    """But for one that is only read, and one without a name."""
+    volumes = ["cache:/home/jovyan/.cache", "/srv:/srv", "sets:/sets:ro", "/anonymous", "more:/more:nocopy"]
+    assert plan({"volumes": volumes})["directories"]["named"] == ["cache", "more"]
+
+
 @pytest.mark.parametrize(
     ("wanted", "skeleton"),
     [
