@@ -28,6 +28,7 @@ from importlib.util import find_spec
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus, _passing
 from ansible_collections.mlenv.jupyter.plugins.module_utils._address import NOWHERE, find_address
+from ansible_collections.mlenv.jupyter.plugins.module_utils._daemon import find_settings
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import (
     CRASHES,
     Container,
@@ -118,6 +119,7 @@ NO_ENGINE = {
     **{"available": False, "daemon": "", "reason": "", "kind": "", "version": "", "runtimes": [], "default_runtime": "", "cdi_dirs": [], "limits": []},
     **{"architecture": "", "cpus": 0, "containers": 0, "live_restore": False, "root_dir": "", "free": -1, "rootless": False, "selinux": False, "socket": ""},
     **NOWHERE,
+    "settings": {},
 }
 
 # In a lab whose files we cannot see from the host: the first directory where its user cannot write a notebook, and why.
@@ -729,6 +731,8 @@ class Look:
         facts.update(read_engine(info), available=True)
         if facts["kind"] == "podman":
             self._podman_address(facts)
+        else:
+            facts["settings"] = find_settings(facts["address"], info.get("SecurityOptions") or [])
         facts["free"] = free_space(facts["root_dir"])
         return facts
 

@@ -271,13 +271,13 @@ engine:
       C(socket) is where Podman speaks as Docker does, and empty if it does not.
     - C(address) is the engine that the client talks to, C(named_by) what names it (empty if nothing does), C(environment) what tells modules of
       community.docker the same, C(conflict) why those cannot talk to it, C(default) whether it is the host's default engine, and C(here) whether it is
-      on this host.
+      on this host. C(settings) are those of Docker's daemon that change each container, and are not as Docker has them by default.
   returned: always
   type: dict
   sample: {available: true, reason: "", kind: docker, version: "26.1.5", runtimes: [runc], default_runtime: runc, cdi_dirs: [/etc/cdi, /var/run/cdi],
     limits: [memory, cpus, pids], rootless: false, selinux: false, socket: "", architecture: x86_64, cpus: 8, containers: 1, live_restore: false,
     address: "unix:///run/user/1000/docker.sock", named_by: DOCKER_CONTEXT=rootless, environment: {DOCKER_HOST: "unix:///run/user/1000/docker.sock"},
-    conflict: "", default: false, here: true, root_dir: /var/lib/docker, free: 68719476736}
+    settings: {no-new-privileges: true}, conflict: "", default: false, here: true, root_dir: /var/lib/docker, free: 68719476736}
 gpus:
   description:
     - Of the host, C(driver) is the version of NVIDIA's driver, C(devices) what it drives, C(trouble) why it does not answer, C(warning) what

@@ -363,7 +363,7 @@ class Wanted:
             # Root in the lab needs neither of the two, and with them could pose as a neighbour, or as a disk.
             "cap_drop": ["MKNOD", "NET_RAW"] if sudo else ["ALL"],
             # With SELinux, directories of the host keep their labels: to give them those of containers would shut out who else works there.
-            "security_opts": ([] if sudo else ["no-new-privileges:true"]) + (["label=disable"] if self.look["engine"]["selinux"] else []),
+            "security_opts": self.privileges() + (["label=disable"] if self.look["engine"]["selinux"] else []),
             "read_only": wanted["read_only_image"],
             "tmpfs": self.tmpfs(),
             "device_requests": self.gpu["device_requests"],
@@ -384,6 +384,12 @@ class Wanted:
         if self.rootless:
             spec["userns_mode"] = self.userns()
         return spec
+
+    def privileges(self) -> list:
+        """An engine may be told that no container is to gain any: sudo would be dead."""
+        if not self.wanted["sudo"]:
+            return ["no-new-privileges:true"]
+        return ["no-new-privileges:false"] if self.look["engine"]["settings"].get("no-new-privileges") else []
 
     def userns(self) -> str:
         return f"keep-id:uid={IMAGE_UID},gid={IMAGE_GID}" if self.rootless else ""

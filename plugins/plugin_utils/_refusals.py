@@ -14,6 +14,7 @@ import re
 import shlex
 from types import SimpleNamespace
 
+from ansible_collections.mlenv.jupyter.plugins.module_utils._daemon import LEAST
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_reader import read
 from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted import URL, VARIABLE, Malformed, Wanted, load_packaging
 from ansible_collections.mlenv.jupyter.plugins.module_utils._mounts import WITHOUT_OWNERS, explain
@@ -67,7 +68,12 @@ def refusals(wanted: dict, look: dict) -> list:
     State ``early`` asks for what the other labs of the play and the GPUs of the host say, ``bare`` for all that needs neither engine nor image.
     """
     if wanted["state"] == "early":
-        return [*about_one_engine(look["engine"]), *about_neighbours(wanted), *about_future_gpus(wanted, look)]
+        return [
+            *about_one_engine(look["engine"]),
+            *about_settings(look["engine"]["settings"], wanted.get("networks", [])),
+            *about_neighbours(wanted),
+            *about_future_gpus(wanted, look),
+        ]
     wanted = {**wanted, "cpus": float(wanted["cpus"])}  # ansible-core 2.18 makes a text of a number
     if wanted["state"] == "bare":
         found = [*about_name(wanted, look), *about_paths(look)]
@@ -134,8 +140,40 @@ def about_one_engine(engine: dict):
         )
 
 
+def about_settings(settings: dict, networks: list):
+    """Settings of Docker's daemon with which no lab can work. What a lab can override, or live with, is none of them."""
+    if "rootless" in settings:
+        yield (
+            "Docker on this host runs without root (rootless), where the files of a lab's user would belong to nobody on the host: "
+            "run the play with become to use root's Docker, or use Podman without root (engine_kind: podman)."
+        )
+    if "userns" in settings:
+        name = settings.get("userns-remap", "")
+        yield (
+            f"Docker on this host has userns-remap{' ' + name if name else ''} among its daemon's settings, with which a lab's user is another one on the host, "
+            "and can neither read the lab's files nor write to its directories: remove that setting, or use Podman (engine_kind: podman)."
+        )
+    if settings.get("bridge") == "none" and not networks:
+        yield (
+            "Docker on this host has bridge none among its daemon's settings, so a lab would have no network, and no port: "
+            "name a network of the engine in lab_networks, or remove that setting."
+        )
+    if settings.get("iptables") is False and settings.get("userland-proxy") is False:
+        yield (
+            "Docker on this host has iptables false and userland-proxy false among its daemon's settings, so nothing would lead to a lab's port: "
+            "remove one of the two."
+        )
+    for limit in settings.get("low", []):
+        yield (
+            f"Docker on this host has {limit} as one of the default-ulimits of its daemon, with which a server cannot work: "
+            f"set {limit.partition('=')[0]} to at least {LEAST[limit.partition('=')[0]]} there, or leave it out."
+        )
+
+
 def about_engine(wanted: dict, look: dict):
     yield from about_one_engine(look["engine"])
+    if wanted["state"] in ("started", "restarted"):
+        yield from about_settings(look["engine"]["settings"], wanted["networks"])
     if wanted["check_mode"]:
         return  # check mode runs to the end on a bare host
     engine = look["engine"]

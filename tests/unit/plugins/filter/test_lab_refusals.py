@@ -71,6 +71,7 @@ FILES = {"mode": "files", "certificate": "c.pem", "certificate_file": "", "key":
 ENGINE = {
     **{"available": True, "reason": "", "kind": "docker", "socket": "", "rootless": False, "cpus": 8, "limits": ["memory", "cpus", "pids"]},
     **NOWHERE,
+    "settings": {},
 }
 PRIVATE = {
     **{"path": "/home/alice/.config/mlenv/lab", "type": "absent", "ours": False, "names": [], "strangers": [], "links": [], "home_taken": False},
@@ -292,6 +293,12 @@ def test_value_that_cannot_work(wanted, sentence):
     [
         ({"engine": {**ENGINE, "available": False, "reason": "No engine answers."}}, "No engine answers."),
         ({"engine": {**ENGINE, "kind": "podman", "rootless": True}, "euid": 1001}, "systemctl --user enable --now podman.socket"),
+        ({"engine": {**ENGINE, "settings": {"rootless": "on"}}}, "Docker on this host runs without root (rootless)"),
+        ({"engine": {**ENGINE, "settings": {"userns": "on", "userns-remap": "default"}}}, "has userns-remap default among its daemon's settings"),
+        ({"engine": {**ENGINE, "settings": {"userns": "on"}}}, "has userns-remap among its daemon's settings"),
+        ({"engine": {**ENGINE, "settings": {"bridge": "none"}}}, "has bridge none among its daemon's settings"),
+        ({"engine": {**ENGINE, "settings": {"iptables": False, "userland-proxy": False}}}, "has iptables false and userland-proxy false"),
+        ({"engine": {**ENGINE, "settings": {"low": ["nofile=64"]}}}, "nofile=64 as one of the default-ulimits of its daemon"),
         ({"engine": {**ENGINE, "conflict": "The client talks to A, modules to B."}}, "The client talks to A, modules to B."),
         (
             {"engine": {**ENGINE, "here": False, "address": "tcp://192.0.2.7:2375", "named_by": "DOCKER_CONTEXT=second"}},
@@ -602,7 +609,7 @@ TEXTS_OF_LAB = {"packages": ["pandas", "dask[array,dataframe]>=2024"], "requirem
 
 
 def said_bare(wanted=(), texts=(), **look):
-    bare = {**NOWHERE, "available": False, "reason": "No engine answers.", "kind": "", "rootless": False, "cpus": 0, "limits": []}
+    bare = {**NOWHERE, "settings": {}, "available": False, "reason": "No engine answers.", "kind": "", "rootless": False, "cpus": 0, "limits": []}
     nothing = {"engine": {**ENGINE, **bare}, "requests": False, "image": {"present": False, "jupyter": False}}
     return said({"state": "bare", "networks": ["data"], "texts": {**TEXTS_OF_LAB, **dict(texts)}, **dict(wanted)}, **nothing, **look)
 
@@ -649,3 +656,12 @@ def test_groups_that_a_lab_cannot_have(wanted, look, sentence):
 @pytest.mark.parametrize("wanted", [["auto"], ["none"], []])
 def test_groups_of_a_lab_on_podman_without_root(wanted):
     assert said({"groups": wanted}, engine={**ENGINE, "rootless": True}, euid=1001) == []
+
+
+@pytest.mark.parametrize("settings", [{"no-new-privileges": True}, {"bridge": "br0"}, {"iptables": False}, {"userland-proxy": False}])
+def test_settings_of_the_daemon_that_a_lab_can_live_with(settings):
+    assert said(engine={**ENGINE, "settings": settings}) == []
+
+
+def test_without_a_bridge_a_lab_may_have_a_network_of_its_own():
+    assert said(wanted={"networks": ["data"]}, engine={**ENGINE, "settings": {"bridge": "none"}}, networks={"data": "bridge"}) == []

@@ -35,6 +35,7 @@ WANTED = {
 }
 ENGINE = {
     **NOWHERE,
+    "settings": {},
     **{"available": True, "reason": "", "kind": "docker", "socket": "", "rootless": False, "selinux": False, "cpus": 8, "free": -1, "root_dir": ""},
     **{"default_runtime": "", "runtimes": [], "architecture": "x86_64", "version": "27.0", "limits": ["memory", "cpus", "pids"]},
 }
@@ -296,6 +297,14 @@ def test_certificates_of_the_company():
     env = plan({"ca_files": ["/ca.pem"]})["secret"]["env"]
     assert env["PIP_CERT"] == env["SSL_CERT_FILE"] == "/etc/mlenv/ca-certificates.crt"
     assert "PIP_CERT" not in plan()["secret"]["env"]
+
+
+@pytest.mark.parametrize(("sudo", "expected"), [(True, ["no-new-privileges:false"]), (False, ["no-new-privileges:true"])])
+def test_sudo_lives_where_the_engine_would_forbid_it(sudo, expected):
+    told = {**ENGINE, "settings": {"no-new-privileges": True}}
+    assert plan({"sudo": sudo}, engine=told)["spec"]["security_opts"] == expected
+    same = plan({"sudo": sudo}, engine=told)["labels"] == plan({"sudo": sudo})["labels"]
+    assert same is not sudo
 
 
 def test_selinux_leaves_labels_alone():
