@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import ENGINE_ARGUMENTS, ContainerDown, Engine, EngineError
 from ansible_collections.mlenv.jupyter.plugins.module_utils._pip import Packages, PipError, Wish, ensure, index_lines, inform, secrets
+from ansible_collections.mlenv.jupyter.plugins.module_utils._proxy import proxy_of_pip
 from ansible_collections.mlenv.jupyter.plugins.module_utils._requirements import RequirementsError
 
 # Whose packages, and where they come from.
@@ -59,6 +60,7 @@ def change_packages(params: dict, run_command, check_mode: bool) -> dict:
     """Bring the packages into their state. Returns what the module does, with ``warnings``, and with ``msg`` if it failed."""
     where = f"Container {params['container']}: "
     try:
+        params = _with_proxy(params)
         wish = Wish.of(params)
         result = _with_packages(params, run_command, lambda packages: ensure(packages, wish, check_mode))
     except (EngineError, RequirementsError) as error:
@@ -71,6 +73,7 @@ def change_packages(params: dict, run_command, check_mode: bool) -> dict:
 def tell_packages(params: dict, run_command, _check_mode: bool) -> dict:
     """Returns what the module does, with ``msg`` if it failed."""
     try:
+        params = _with_proxy(params)
         return _with_packages(params, run_command, lambda packages: inform(packages, index_lines(params), params))
     except EngineError as error:
         return {"msg": str(error), **_log_of(error)}
@@ -80,10 +83,16 @@ def tell_packages(params: dict, run_command, _check_mode: bool) -> dict:
 
 def credentials(params: dict) -> set:
     """What neither result nor log may show: also what a file of requirements has of it."""
+    params = _with_proxy(params)
     try:
         return secrets(params) | (Wish.of(params).secrets() if "state" in params else set())
     except (RequirementsError, PipError):
         return secrets(params)
+
+
+def _with_proxy(params: dict) -> dict:
+    """The parameters, with the proxy of the engine's client in the place of V(auto)."""
+    return {**params, "proxy": proxy_of_pip(params["proxy"], params["docker_cli"])} if params["proxy"] == "auto" else params
 
 
 def _with_packages(params: dict, run_command, do) -> dict:

@@ -15,6 +15,7 @@ import stat
 from collections import deque
 
 from ansible_collections.mlenv.jupyter.plugins.module_utils._mounts import mount_of
+from ansible_collections.mlenv.jupyter.plugins.module_utils._proxy import secret_text
 from ansible_collections.mlenv.jupyter.plugins.module_utils._trust import MOST_LINKS, trusted_users, user_name
 
 ARGUMENTS = {
@@ -27,6 +28,7 @@ ARGUMENTS = {
             "state": {"type": "str", "choices": ["file", "directory", "absent"], "default": "file"},
             "content": {"type": "str"},
             "begins_with": {"type": "path"},
+            "proxy_of": {"type": "str"},
             "owner": {"type": "int"},
             "group": {"type": "int"},
             "mode": {"type": "str"},
@@ -183,6 +185,8 @@ def _content(file: dict):
     text = file["content"] if file["secret"] is None else file["secret"]
     if text is None:
         return None
+    if file.get("proxy_of"):
+        text = secret_text(text, "auto", file["proxy_of"])
     begin = _read(file["begins_with"]) if file["begins_with"] else b""
     return begin + text.encode("utf-8", "surrogateescape")
 
@@ -191,7 +195,7 @@ def _shown(file: dict, content) -> str:
     if content is None:
         return ""
     # What comes of the file itself is its owner's business.
-    return content.decode("utf-8", "replace") if file["secret"] is None and not file["chomp"] else "(a secret)\n"
+    return content.decode("utf-8", "replace") if file["secret"] is None and not file["chomp"] and not file.get("proxy_of") else "(a secret)\n"
 
 
 def _difference(path: str, before, after) -> dict:

@@ -58,6 +58,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._names import (
     is_loopback,
 )
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import parse_probe, probe_command
+from ansible_collections.mlenv.jupyter.plugins.module_utils._proxy import look_at_proxy, secret_text
 from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import EVERYBODY, look_at_sources
 from ansible_collections.mlenv.jupyter.plugins.module_utils._trust import trusted_users, walk, why_not_trusted
 
@@ -95,6 +96,7 @@ ARGUMENTS = {
     "ca_certificates": TEXT,
     "token": {**TEXT, "no_log": True},
     "secret_config": {**TEXT, "no_log": True},
+    "proxy": {"type": "raw", "default": "none"},
     "mounts": {"type": "list", "elements": "str", "default": []},
     "volumes": {"type": "list", "elements": "str", "default": []},
     "env": {"type": "dict", "default": {}},
@@ -672,6 +674,7 @@ class Look:
         self.params = params
         self.kind = ""  # of the engine: docker or podman
         self.image_env: dict = {}
+        self.address = ""  # at which it listens
         # How the container comes and goes: whether it ended while it was asked, how often each had been restarted before, and when one ran last.
         self.gone, self.began, self.alive, self.deadline = False, {}, time.monotonic(), 0.0
         self.warnings: list = []
@@ -679,7 +682,8 @@ class Look:
 
     def gather(self) -> dict:
         facts = {"owner": find_owner(self.params["owner"]), "euid": os.geteuid(), "engine": self._engine()}
-        self.kind = facts["engine"]["kind"]
+        self.kind, self.address = facts["engine"]["kind"], facts["engine"]["address"]
+        facts["proxy"] = look_at_proxy(self.params["proxy"], self.engine.cli, self.address)
         facts["groups"] = find_groups(facts["owner"], self.params["groups"])
         self.user = lab_user(facts["owner"], facts["groups"])
         facts["work_dir"] = self._work_dir(facts["owner"]) if self.params["work_dir"] else None
@@ -936,10 +940,15 @@ class Look:
         good = bare == wanted if wanted else len(bare.strip()) >= SHORTEST_TOKEN
         files["token"].update(matches=good and bare == token, newline=good and bare != token)
         files[SERVER_CONFIG[0]]["hash"] = b"hashed_password" in _private(paths[SERVER_CONFIG[0]])
-        files[SECRET_CONFIG]["matches"] = _private(paths[SECRET_CONFIG]) == self.params["secret_config"].encode()
+        files[SECRET_CONFIG]["matches"] = _private(paths[SECRET_CONFIG]) == self._secret_config().encode()
         for name in ("token", SECRET_CONFIG):
             files[name].pop("sha256")
         return found
+
+    def _secret_config(self) -> str:
+        if self.params.get("proxy", "none") == "none":
+            return self.params["secret_config"]
+        return secret_text(self.params["secret_config"], self.params["proxy"], self.engine.cli, self.address)
 
     def _mounts(self, facts: dict) -> bool:
         """Whether the lab that is there has that private directory."""

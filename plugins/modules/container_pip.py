@@ -129,6 +129,7 @@ options:
   proxy:
     description:
       - URL of the proxy through which the container reaches the index. Without it, the container's own environment decides.
+      - V(auto) is the one that O(docker_cli) gives to containers, if any.
     type: str
   ca_certificates:
     description:

@@ -71,7 +71,7 @@ options:
     default: false
   proxy:
     description:
-      - URL of the proxy through which the container reaches the index.
+      - URL of the proxy through which the container reaches the index. V(auto) is the one that O(docker_cli) gives to containers, if any.
     type: str
   ca_certificates:
     description:

@@ -45,6 +45,11 @@ options:
         description:
           - Path of a file of the host whose content comes before that.
         type: path
+      proxy_of:
+        description:
+          - Name or path of an engine's client. If the proxy that it gives to containers has a password in its address, the content is followed by Python
+            that sets the variables for it, and output and logs show nothing of the file.
+        type: str
       owner:
         description:
           - Number of the user that owns it. Whoever does, without it.

@@ -161,6 +161,13 @@ options:
     type: str
     default: ""
     version_added: 0.2.0
+  proxy:
+    description:
+      - The proxy that the lab is to use. V(auto) is the one that the engine's client gives to containers, V(none) is none, and a dictionary has the
+        variables in lower case. RV(proxy) says what that is.
+    type: raw
+    default: none
+    version_added: 0.2.0
   mounts:
     description:
       - Further paths of the host that the lab is to see. RV(mounts) says what they are.
@@ -358,6 +365,14 @@ unwritable:
   type: dict
   version_added: 0.2.0
   sample: {}
+proxy:
+  description:
+    - The variables of O(proxy) in lower case (C(env)), the names of those that have a password in them and are not shown (C(secret)), what names them
+      (C(named_by)), and what is wrong with one (C(wrong)).
+  returned: always
+  type: dict
+  sample: {env: {https_proxy: "http://proxy.example.com:3128"}, secret: [], named_by: proxies in /root/.docker/config.json, wrong: ""}
+  version_added: 0.2.0
 lost_mounts:
   description: Paths in the running container at which it still has a file or directory of the host that was deleted since it started.
   returned: always

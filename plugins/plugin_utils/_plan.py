@@ -32,6 +32,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._names import (
     SKELETON,
     is_loopback,
 )
+from ansible_collections.mlenv.jupyter.plugins.module_utils._proxy import LOOPBACK, secret_text
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _gpu_choice
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._refusals import refusals
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._scripts import script
@@ -234,9 +235,13 @@ class Wanted:
         elif not self.certificate_differs():
             files.append({"name": CERTIFICATE, "mode": "0400"})
         files += self.told()
-        if wanted["secret_config"]:
+        proxy = wanted["proxy"]
+        secret = secret_text(wanted["secret_config"], proxy, wanted["docker_cli"]) if isinstance(proxy, dict) else wanted["secret_config"]
+        # The client's password never leaves the host.
+        theirs = {"proxy_of": wanted["docker_cli"]} if proxy == "auto" and self.look["proxy"]["secret"] else {}
+        if secret or theirs:
             # Read by the server alone, which hands it on to kernels and terminals.
-            files.append({"name": SECRET_CONFIG, "secret": wanted["secret_config"], "mode": "0400"})
+            files.append({"name": SECRET_CONFIG, "secret": secret, "mode": "0400", **theirs})
         else:
             files += self._gone(SECRET_CONFIG)
         if wanted["ca_files"]:
@@ -274,10 +279,21 @@ class Wanted:
             env.update(NB_UID=self.inner_uid, NB_GID=self.inner_gid, GRANT_SUDO="yes", CHOWN_HOME="yes")
         if wanted["ca_files"]:
             env.update(dict.fromkeys(CA_VARIABLES, f"{CONFIG_MOUNT}/ca-certificates.crt"))
+        env.update(self.proxy())
         if wanted["umask"]:
             env["NB_UMASK"] = wanted["umask"]
         # Read last, all together: a switch that is off takes away what we switch on.
         return stacks_env({**env, **self.gpu["env"], **wanted["env"]})
+
+    def proxy(self) -> dict:
+        """As the engine's client gives it to containers, in both cases; never for the lab itself. Those with a password are told in a file."""
+        there = self.look["proxy"]
+        if not there["env"].keys() - {"no_proxy"} and not there["secret"]:
+            return {}
+        given = [name for name in there["env"].get("no_proxy", "").split(",") if name]
+        values = {**there["env"], "no_proxy": ",".join(dict.fromkeys([*given, *LOOPBACK, self.wanted["name"], *self.names()]))}
+        mine = {name.lower() for name in self.wanted["env"]}
+        return {form: value for name, value in values.items() if name not in mine for form in (name, name.upper())}
 
     def volumes(self) -> list:
         return self.own_volumes() + self.further_volumes()

@@ -20,6 +20,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._inside_wanted impor
 from ansible_collections.mlenv.jupyter.plugins.module_utils._mounts import WITHOUT_OWNERS, explain
 from ansible_collections.mlenv.jupyter.plugins.module_utils._names import SHORTEST_TOKEN, is_loopback
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import probe_request
+from ansible_collections.mlenv.jupyter.plugins.module_utils._proxy import NAMES, find_proxy, shown, what_is_wrong
 from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import may_everybody, read_networks
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _gpu_choice
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._bundle import bundle_trouble
@@ -150,7 +151,7 @@ def about_settings(settings: dict, networks: list):
     if "userns" in settings:
         name = settings.get("userns-remap", "")
         yield (
-            f"Docker on this host has userns-remap{' ' + name if name else ''} among its daemon's settings, with which a lab's user is another one on the host, "
+            f"Docker on this host has userns-remap{' ' + name if name else ''} among its daemon's settings, so a lab's user is another one on the host, "
             "and can neither read the lab's files nor write to its directories: remove that setting, or use Podman (engine_kind: podman)."
         )
     if settings.get("bridge") == "none" and not networks:
@@ -323,6 +324,7 @@ def about_values(wanted: dict):
             f"lab_env.NOTEBOOK_ARGS has {option}, which would open the page to others, or show its key in the log: "
             "leave it out, and use lab_token or lab_password_hash."
         )
+    yield from about_proxy(wanted)
     names = [str(kernel["name"]) for kernel in wanted["kernels"]]
     for name in names:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*", name) or name.lower() == "python3":
@@ -347,6 +349,21 @@ def about_groups(wanted: dict, look: dict):
         yield "lab_groups names root's group, which could change users and passwords in the lab: leave it out."
     if look["engine"]["rootless"] and set(wanted.get("groups", [])) - {"auto", "none"}:
         yield "lab_groups names groups of the host, which Podman without root cannot give to a container: leave lab_groups out, or run the play with become."
+
+
+def about_proxy(wanted: dict):
+    """What is no proxy, or is named twice."""
+    proxy = wanted["proxy_given"]
+    if proxy not in ("auto", "none") and not isinstance(proxy, dict):
+        yield (
+            f"lab_proxy {shown(str(proxy)) or '(empty)'} is neither auto, none nor a dictionary: "
+            "write the variables, as in {https_proxy: 'http://proxy.example.com:3128'}."
+        )
+    elif isinstance(proxy, dict):
+        wrong = what_is_wrong(find_proxy(proxy, "")[0], "lab_proxy")
+        twice = sorted(name for name in {**wanted["env"], **wanted["secret_env"]} if name.lower() in NAMES)
+        if wrong or twice:
+            yield wrong or f"lab_proxy is set, and lab_env or lab_secret_env has {twice[0]}, too: name the proxy in one of them."
 
 
 def opening_options(arguments: str) -> list:
@@ -628,6 +645,8 @@ def _place(where: str, wanted: dict) -> str:
 
 def about_host(wanted: dict, look: dict):
     """What else is on the host, in the lab's way."""
+    if look["proxy"]["wrong"] and wanted["proxy"] == "auto":
+        yield look["proxy"]["wrong"]
     work_dir, uid = look["work_dir"], look["owner"]["lab_uid"]
     for limit, value in (("memory", wanted["memory"]), ("cpus", wanted["cpus"])):
         if value and look["engine"]["available"] and limit not in look["engine"]["limits"]:

@@ -46,7 +46,7 @@ PATHS = {
 }
 # They speak of files or directories, and name none.
 NO_PATHS = {"lab_state", "lab_base_url", "lab_owner", "lab_user", "lab_remove_data", "lab_tls", "lab_secret_env", "lab_log_max_files", "image_build_base"}
-NO_PATHS |= {"engine_daemon_config", "lab_kernels", "lab_groups"}
+NO_PATHS |= {"engine_daemon_config", "lab_kernels", "lab_groups", "lab_proxy"}
 SPEAKS = re.compile(r"\b(files?|director(y|ies)|paths?|controller)\b", re.IGNORECASE)
 
 

@@ -11,6 +11,7 @@ import pytest
 from ansible_collections.mlenv.jupyter.plugins.filter.lab_refusals import FilterModule
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
 from ansible_collections.mlenv.jupyter.plugins.module_utils._address import NOWHERE
+from ansible_collections.mlenv.jupyter.plugins.module_utils._proxy import UNSEEN
 from ansible_collections.mlenv.jupyter.tests.unit.plugins.filter.test_bundle_trouble import CERTIFICATE
 
 refusals = FilterModule().filters()["lab_refusals"]
@@ -20,6 +21,7 @@ NO_TLS = {
     "clock_skew": 0,
 }
 WANTED = {
+    **{"proxy": "none", "proxy_given": "auto", "docker_cli": "docker"},
     "state": "started",
     "check_mode": False,
     "name": "lab",
@@ -81,6 +83,7 @@ WORK = {"path": "/x", "type": "directory", "uid": 1001, "links": [], "homeless":
 CANNOT = {"mount": "/mnt", "type": "ext4", "by": 1001}
 CONTAINER = {"exists": False, "managed": False, "jupyter": False, "namesake": ""}
 LOOK = {
+    "proxy": UNSEEN,
     "engine": ENGINE,
     "requests": True,
     "euid": 0,
@@ -656,6 +659,32 @@ def test_groups_that_a_lab_cannot_have(wanted, look, sentence):
 @pytest.mark.parametrize("wanted", [["auto"], ["none"], []])
 def test_groups_of_a_lab_on_podman_without_root(wanted):
     assert said({"groups": wanted}, engine={**ENGINE, "rootless": True}, euid=1001) == []
+
+
+@pytest.mark.parametrize(
+    ("proxy", "env", "sentence"),
+    [
+        ("auto", {"HTTP_PROXY": "http://proxy"}, ""),
+        ({"https_proxy": "http://proxy.example.com:3128"}, {"A": "b"}, ""),
+        ({}, {}, ""),
+        ("http://a:very-secret@proxy", {}, "lab_proxy http://********@proxy is neither auto, none nor a dictionary"),
+        (False, {}, "lab_proxy False is neither"),
+        ("", {}, "lab_proxy (empty) is neither"),
+        ({"proxy": "http://proxy"}, {}, "lab_proxy has proxy, which is no variable for a proxy"),
+        ({"https_proxy": "no address"}, {}, "lab_proxy has no address as https_proxy"),
+        ({"https_proxy": "http://proxy"}, {"HTTPS_PROXY": "x"}, "lab_proxy is set, and lab_env or lab_secret_env has HTTPS_PROXY, too"),
+    ],
+)
+def test_proxy(proxy, env, sentence):
+    found = said({"proxy_given": proxy, "env": env})
+    assert found == [] if sentence == "" else [text for text in found if sentence in text]
+    assert "very-secret" not in str(found)
+
+
+def test_proxy_of_the_client_that_cannot_be_one():
+    wrong = {**UNSEEN, "wrong": "proxies in /root/.docker/config.json has x y as http_proxy."}
+    assert said({"proxy": "auto"}, proxy=wrong) == [wrong["wrong"]]
+    assert said({"proxy": "none"}, proxy=wrong) == []
 
 
 @pytest.mark.parametrize("settings", [{"no-new-privileges": True}, {"bridge": "br0"}, {"iptables": False}, {"userland-proxy": False}])

@@ -14,9 +14,11 @@ from ansible_collections.mlenv.jupyter.plugins.filter.lab_plan import lab_plan
 from ansible_collections.mlenv.jupyter.plugins.filter.lab_secrets import lab_secrets
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
 from ansible_collections.mlenv.jupyter.plugins.module_utils._address import NOWHERE
+from ansible_collections.mlenv.jupyter.plugins.module_utils._proxy import UNSEEN
 from ansible_collections.mlenv.jupyter.tests.unit.plugins.filter.test_bundle_trouble import CERTIFICATE
 
 WANTED = {
+    **{"proxy": "auto", "proxy_given": "auto", "docker_cli": "docker"},
     **{"state": "started", "check_mode": False, "name": "lab", "image": "mlenv-test:minimal", "flavor": "", "port": 28888, "container_port": "8888"},
     **{"bind_address": "127.0.0.1", "insecure": False, "allowed_sources": ["0.0.0.0/0", "::/0"], "base_url": "/", "user": "jovyan"},
     "host": {"local": False, "address": "gpu1.example.com", "port": 22, "user": ""},
@@ -55,6 +57,7 @@ SCRIPTS = [
     "/private/path.sh:/etc/profile.d/zzz-mlenv.sh:ro",
 ]
 BARE = {
+    "proxy": UNSEEN,
     **{"engine": ENGINE, "requests": True, "euid": 1001, "hostname": "box"},
     "owner": {"name": "alice", "uid": 1001, "gid": 1001, "home": "/home/alice", "lab_uid": 1001, "lab_gid": 1001},
     "image": {"present": True, "jupyter": True, "id": "sha256:1", "name": "mlenv-test:minimal", "path": "/usr/bin", "architecture": "", "size": 0},
@@ -601,3 +604,42 @@ def test_secrets_go_with_the_plan():
     assert plan({"gpus": here, "gpu_play": [here]}, **look)["secret"]["env"]["NVIDIA_VISIBLE_DEVICES"] == "GPU-0"
     later = {**WANTED, "gpus": here, "gpu_play": decided["gpu_play"]}
     assert lab_secrets(later, {**BARE, **look})["env"] == decided["secret"]["env"]
+
+
+def environment(wanted=(), **proxy):
+    return lab_secrets({**WANTED, **dict(wanted)}, {**BARE, "proxy": {**UNSEEN, **proxy}})
+
+
+def test_no_proxy_no_change():
+    """Labs of hosts without one are as they were before there was a variable for it."""
+    assert not {name for name in environment()["env"] if name.lower().endswith("_proxy")}
+    assert environment(env={"no_proxy": "x"})["env"] == environment()["env"]
+
+
+def test_proxy_in_both_cases_and_never_for_the_lab_itself():
+    env = environment(env={"https_proxy": "http://proxy:1", "no_proxy": "example.com,localhost"})["env"]
+    assert env["https_proxy"] == env["HTTPS_PROXY"] == "http://proxy:1"
+    assert env["no_proxy"] == env["NO_PROXY"] == "example.com,localhost,127.0.0.1,::1,lab"
+    assert "http_proxy" not in env
+
+
+def test_what_the_lab_was_given_itself_counts():
+    env = environment({"env": {"NO_PROXY": "mine"}}, env={"https_proxy": "http://proxy:1"})["env"]
+    assert env["NO_PROXY"] == "mine" and "no_proxy" not in env
+
+
+@pytest.mark.parametrize(
+    ("proxy", "seen", "secret", "proxy_of"),
+    [
+        ("auto", {"secret": ["https_proxy"]}, "", "docker"),
+        ("auto", {"env": {"https_proxy": "http://proxy:1"}}, None, None),
+        ({"https_proxy": "http://a:b@proxy:1"}, {"secret": ["https_proxy"]}, "a:b@", None),
+    ],
+)
+def test_password_of_a_proxy_is_in_a_file_alone(proxy, seen, secret, proxy_of):
+    """That of the engine's client is put there by the host itself."""
+    found = environment({"proxy": proxy}, **seen)
+    assert ("https_proxy" in found["env"]) is (secret is None)
+    files = [file for file in found["files"] if file["path"].endswith("/jupyter_server_config.py") and file.get("state") != "absent"]
+    assert [file.get("proxy_of") for file in files] == ([] if secret is None else [proxy_of])
+    assert secret is None or secret in found["secrets"][files[0]["path"]]
