@@ -92,7 +92,7 @@ def credentials(params: dict) -> set:
 
 def _with_proxy(params: dict) -> dict:
     """The parameters, with the proxy of the engine's client in the place of V(auto)."""
-    return {**params, "proxy": proxy_of_pip(params["proxy"], params["docker_cli"])} if params["proxy"] == "auto" else params
+    return {**params, "proxy": proxy_of_pip(params["proxy"], params["docker_cli"])} if params.get("proxy") == "auto" else params
 
 
 def _with_packages(params: dict, run_command, do) -> dict:
