@@ -41,7 +41,8 @@ _value:
     - C(spec), C(labels), C(runtime) and C(userns) are what the container is made of but for its environment, C(uid), C(gid), C(inner_owner) and
       C(volume_owner) whose its files are on the host, in the container and on the volume, C(brings_home) whether its home is a directory of the host.
     - C(token_differs), C(certificate_differs) and C(volume_foreign) are what of its storage is to be made anew or given to it, C(names) those of its
-      certificate, C(aside) the name under which a container that was made by hand is kept, and C(gpu_play) the option of that name.
+      certificate, C(claims) what no other lab of the machine can have beside it,
+      C(aside) the name under which a container that was made by hand is kept, and C(gpu_play) the option of that name.
     - C(fact) is what the role exports, C(report) what it says at its end, sentence by sentence.
   type: dict
 """

@@ -37,10 +37,13 @@ _value:
   description:
     - A row for each lab on the machine of that host, itself among them, in the order of the play. C(host) is its name in the inventory, C(failed)
       whether a task of it failed, C(looked) whether role P(mlenv.jupyter.engine#role) saw it, C(claim) the image that it wants, and C(state), C(name),
-      C(port), C(address), C(gpus) and C(exclusive) are what the inventory says of the lab.
+      C(owner), C(volume), C(work_dir), C(config_dir), C(port), C(address), C(gpus) and C(exclusive) are what the inventory says of the lab.
   type: list
   elements: dict
 """
+
+from ansible.errors import AnsibleError
+from jinja2.exceptions import UndefinedError
 
 SSH = ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args")
 
@@ -67,11 +70,28 @@ def row(host: dict) -> dict:
         "claim": claim(host.get("__image_meant") or {}, host.get("__image_look") or {}),
         "state": host.get("lab_state", "started"),
         "name": host.get("lab_name", "jupyter-ds"),
+        "owner": told(host, "lab_owner") or told(host, "ansible_user"),
+        "volume": told(host, "lab_packages_volume", default_volume(host.get("lab_name", "jupyter-ds"))),
+        "work_dir": told(host, "lab_work_dir", "~/_jupyter_mount"),
+        "config_dir": told(host, "lab_config_dir", f"~/.config/mlenv/{host.get('lab_name', 'jupyter-ds')}"),
         "port": host.get("lab_port", 28888),
         "address": host.get("lab_bind_address", "127.0.0.1"),
         "gpus": host.get("lab_gpus", "auto"),
         "exclusive": str(host.get("lab_gpus_exclusive", False)).lower() in ("true", "yes", "on", "1"),
     }
+
+
+def told(host: dict, name: str, default: str = "") -> str:
+    """A variable as the inventory tells it, "" if it is made of others that only the role knows, such as its defaults."""
+    try:
+        value = str(host.get(name, default))
+    except (AnsibleError, UndefinedError):
+        return ""
+    return "" if "{{" in value else value
+
+
+def default_volume(name) -> str:
+    return "jupyter-data" if name == "jupyter-ds" else f"{name}-data"
 
 
 def claim(meant: dict, look: dict) -> str:

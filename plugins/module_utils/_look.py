@@ -60,7 +60,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._names import (
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import parse_probe, probe_command
 from ansible_collections.mlenv.jupyter.plugins.module_utils._proxy import look_at_proxy, secret_text
 from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import EVERYBODY, look_at_sources
-from ansible_collections.mlenv.jupyter.plugins.module_utils._trust import trusted_users, walk, why_not_trusted
+from ansible_collections.mlenv.jupyter.plugins.module_utils._trust import trusted_users, user_name, walk, why_not_trusted
 
 TEXT = {"type": "str", "default": ""}
 ARGUMENTS = {
@@ -236,6 +236,8 @@ def read_container(container: Container) -> dict:
         "started_at": container.started_at,
         "exit_code": state.get("ExitCode", 0),
         "managed": LABEL + "spec" in labels,
+        "uid": read_uid(container),
+        "owner": "" if read_uid(container) is None else user_name(read_uid(container)),
         "jupyter": "NB_USER" in container.env,
         "spec": labels.get(LABEL + "spec", ""),
         "image": raw["Config"].get("Image", ""),
@@ -251,6 +253,40 @@ def read_container(container: Container) -> dict:
         "gpu_way": _gpus.read_handover(raw),
         "mounts": {path: mount.get("Name") or mount.get("Source", "") for path, mount in sorted(mounts.items())},
     }
+
+
+def read_uid(container: Container) -> int | None:
+    """The number of a lab's user, as role lab gives it; None if there is none."""
+    number = container.env.get("NB_UID") or (container.raw["Config"].get("User") or "").partition(":")[0]
+    return int(number) if number.isdigit() else None
+
+
+def read_claim(container: Container, uid: int | None = None) -> dict:
+    """``container inspect`` of a lab -> what no other lab can have beside it. uid: that of all labs of an engine without root."""
+    mounts = {mount["Destination"]: mount for mount in container.raw.get("Mounts") or []}
+    home, server = container.home, read_server(container)
+    uid = read_uid(container) if uid is None else uid
+    volume = (mounts.get(f"{home}/.local") or {}).get("Name", "")
+    names = [mount["Name"] for mount in mounts.values() if mount.get("Name") and mount.get("RW", True)]
+    places = {path: os.path.realpath(mount.get("Source", "")) for path, mount in mounts.items() if not mount.get("Name")}
+    return {
+        "host": "",
+        "name": container.name,
+        "state": container.state,
+        "uid": uid,
+        "owner": "" if uid is None else user_name(uid),
+        "volume": volume,
+        "volumes": sorted(set(names) - {volume}),
+        "work_dir": places.get(f"{home}/work", ""),
+        "private": [places[path] for path in (CONFIG_MOUNT, home) if path in places],
+        "port": str(server["port"]),
+        "address": server["address"],
+    }
+
+
+def find_machine() -> str:
+    """The same for all that are on this machine now, containers that are hosts of their own apart."""
+    return f"{_content('/proc/sys/kernel/random/boot_id').decode().strip()} {os.readlink('/proc/self/ns/net')}"
 
 
 def read_lost_mounts(mountinfo: str) -> list:
@@ -689,7 +725,7 @@ class Look:
         facts["work_dir"] = self._work_dir(facts["owner"]) if self.params["work_dir"] else None
         facts["mounts"] = {path: find_path(path, facts["owner"]["home"]) for path in self.params["mounts"]}
         facts["config_dir"] = self._config_dir(facts["owner"])
-        facts["untrusted"] = ""
+        facts.update(machine=find_machine(), labs=[], untrusted="")
         if facts["config_dir"]:
             facts["untrusted"], facts["config_dir"]["home_untrusted"] = self._untrusted(facts)
         self._try_directories(facts)
@@ -773,6 +809,8 @@ class Look:
             facts["volume"] = self._volume(volume, container)
         if self.params["port"] and not (container is not None and _holds(container, self.params)):
             facts["port_holder"] = self._port_holder(container)
+        if self.params["port"] and facts["config_dir"] and not self._has_its_own(facts, container):
+            facts["labs"] = self._other_labs(facts)
         if self.params["networks"]:
             facts["networks"] = {network.get("Name", network.get("name")): network.get("Driver", network.get("driver")) for network in self._networks()}
         if facts["gpus"]["devices"]:
@@ -886,8 +924,8 @@ class Look:
         """The same of the one that a container has, whoever it was made for: the container's own numbers tell."""
         source = next((mount["Source"] for mount in container.raw.get("Mounts") or [] if mount["Destination"] == CONFIG_MOUNT), "")
         owner = find_owner(self.params["owner"])
-        number = container.env.get("NB_UID") or (container.raw["Config"].get("User") or "").partition(":")[0]
-        users = trusted_users(owner["uid"], owner["lab_uid"], *([int(number)] if number.isdigit() else []))
+        uid = read_uid(container)
+        users = trusted_users(owner["uid"], owner["lab_uid"], *([] if uid is None else [uid]))
         what = f"{source}, the private directory of lab {container.name}"
         return why_not_trusted(source, ["token"], users, what, "lab_config_dir", "the lab's user") if os.path.isdir(source) else ""
 
@@ -977,6 +1015,36 @@ class Look:
             facts["cannot"] = try_directory(path, self.user) if tried else {}
             facts["file_system"] = mount_of(path)["type"] if top["uid"] not in (None, self.user.get("uid")) else ""
         return facts
+
+    def _has_its_own(self, facts: dict, container: Container | None) -> bool:
+        """Whether the lab is there and has all that it wants for itself already, so that no other lab needs to be asked about."""
+        if container is None:
+            return False
+        there, owner, volume = read_claim(container), facts["owner"], facts["volume"]
+        sources = [mount.partition(":")[0] for mount in self.params["volumes"] if ":" in mount]
+        return (
+            facts["container"]["managed"]
+            and there["volume"] in (self.params["volume"], volume.get("name"))
+            and there["work_dir"] == (facts["work_dir"] or {}).get("real", "")
+            and facts["config_dir"]["real"] in there["private"]
+            and {name for name in sources if name[:1] not in ("/", "~")} <= set(facts["container"]["mounts"].values())
+            and (there["port"], there["address"]) == (str(self.params["port"]), self.params["bind_address"])
+            # Two that share a volume since an earlier version take it from each other.
+            and volume.get("uid") in (None, owner["lab_uid"])
+        )
+
+    def _other_labs(self, facts: dict) -> list:
+        """What the other labs of the engine have, those that are stopped as well."""
+        ids = self.engine.run("ps", "--all", "--quiet", "--no-trunc", "--filter", f"label={LABEL}spec").out.split()
+        if not ids:
+            return []
+        # One may be removed meanwhile: the others are told even so.
+        try:
+            found = [Container(raw) for raw in json.loads(self.engine.run("container", "inspect", *ids).out or "[]")]
+        except ValueError:
+            return []
+        uid = facts["euid"] if facts["engine"]["rootless"] else None
+        return [read_claim(container, uid) for container in found if container.name != self.params["name"]]
 
     def _port_holder(self, container: Container | None) -> str:
         """Who but this lab holds its port, in words; "" if it is free."""

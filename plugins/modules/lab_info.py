@@ -427,6 +427,20 @@ untrusted:
   returned: always
   type: str
   version_added: 0.2.0
+labs:
+  description:
+    - What the other labs of the engine have, those that are stopped as well. Their C(name), C(state), C(uid) and C(owner), C(volume), other C(volumes)
+      that they may write to, C(work_dir), C(private) directories, C(port) and C(address).
+    - Empty if this lab has a container with all that O(volume), O(work_dir), O(config_dir) and O(port) name, since nothing else can have these then.
+  returned: always
+  type: list
+  elements: dict
+  version_added: 0.2.0
+machine:
+  description: The same text for all that are on this machine until it is started again.
+  returned: always
+  type: str
+  version_added: 0.2.0
 ca_bundle:
   description: The host's CA bundle, and the SHA-256 of it together with O(ca_certificates).
   returned: always

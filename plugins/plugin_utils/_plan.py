@@ -33,7 +33,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._names import (
     is_loopback,
 )
 from ansible_collections.mlenv.jupyter.plugins.module_utils._proxy import LOOPBACK, secret_text
-from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _gpu_choice
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _gpu_choice, _neighbours
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._refusals import refusals
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._scripts import script
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._ways import find_ways, read_volume
@@ -524,6 +524,8 @@ class Wanted:
             "runtime": self.gpu["runtime"],
             "userns": self.userns(),
             "labels": {LABEL + "spec": digest, LABEL + "scheme": self.scheme(), LABEL + "base-url": self.base_url(), **self.gpu["labels"]},
+            # What two labs that come at the same time cannot both have.
+            "claims": _neighbours.claim_of(self.wanted | {"brings_home": self.brings_home}, look),
             "fact": self.fact(anew),
             "report": self.report(),
         }

@@ -22,7 +22,7 @@ from ansible_collections.mlenv.jupyter.plugins.module_utils._names import SHORTE
 from ansible_collections.mlenv.jupyter.plugins.module_utils._probe import probe_request
 from ansible_collections.mlenv.jupyter.plugins.module_utils._proxy import NAMES, find_proxy, shown, what_is_wrong
 from ansible_collections.mlenv.jupyter.plugins.module_utils._sources import may_everybody, read_networks
-from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _gpu_choice
+from ansible_collections.mlenv.jupyter.plugins.plugin_utils import _gpu_choice, _neighbours
 from ansible_collections.mlenv.jupyter.plugins.plugin_utils._bundle import bundle_trouble
 
 AMOUNT = re.compile(r"([0-9]+(?:\.[0-9]+)?)([bkmgt]?)", re.IGNORECASE)
@@ -72,7 +72,7 @@ def refusals(wanted: dict, look: dict) -> list:
         return [
             *about_one_engine(look["engine"]),
             *about_settings(look["engine"]["settings"], wanted.get("networks", [])),
-            *about_neighbours(wanted),
+            *about_neighbours(wanted, look),
             *about_future_gpus(wanted, look),
         ]
     wanted = {**wanted, "cpus": float(wanted["cpus"])}  # ansible-core 2.18 makes a text of a number
@@ -110,16 +110,27 @@ def about_future_gpus(wanted: dict, look: dict):
     yield from _gpu_choice.refusals({**wanted, "check_mode": False}, {**look, "gpus": {**look["gpus"], "ways": ways}})
 
 
-def about_neighbours(wanted: dict):
-    """What two labs of one play cannot both have on one machine."""
-    address, everywhere = wanted["bind_address"], {"0.0.0.0", "::"}
+def about_neighbours(wanted: dict, look: dict):
+    """What two labs of one play cannot both have on one machine, as far as the inventory tells."""
+    mine = _neighbours.claim_of(wanted, look)
     for lab in wanted["neighbours"]:
-        if lab["host"] == wanted["gpus"]["host"] or lab["state"] not in ("started", "restarted"):
-            continue
-        if lab["name"] == wanted["name"]:
-            yield f"lab_name {wanted['name']} is that of {lab['host']} on the same machine, too: give each of them a lab_name of its own."
-        elif str(lab["port"]) == str(wanted["port"]) and (lab["address"] == address or everywhere & {lab["address"], address}):
-            yield f"lab_port {wanted['port']} is that of {lab['host']} on the same machine, too: give each of them a lab_port of its own."
+        if lab["host"] != wanted["gpus"]["host"] and lab["state"] in ("started", "restarted"):
+            yield from _neighbours.conflicts(mine, _neighbours.claim_of_row(lab, mine, look["owner"]["home"]))
+
+
+def about_other_labs(wanted: dict, look: dict):
+    """What another lab of the engine has already, be it stopped; and a lab of that name that is somebody else's."""
+    container, owner = look["container"], look["owner"]
+    uid = None if look["engine"]["rootless"] else container.get("uid")
+    if container["exists"] and container["managed"] and uid not in (None, owner["lab_uid"]):
+        yield (
+            f"lab_name {wanted['name']} is that of a lab of {container['owner']}, and this lab {wanted['name']} would be one of {owner['name']}: "
+            "give this lab a lab_name of its own, name that user as lab_owner, or remove that lab."
+        )
+    if look["labs"]:
+        mine = _neighbours.claim_of(wanted, look)
+        for lab in look["labs"]:
+            yield from _neighbours.conflicts(mine, {**lab, "machine": mine["machine"], "engine": mine["engine"]})
 
 
 def about_name(wanted: dict, look: dict):
@@ -659,6 +670,7 @@ def about_host(wanted: dict, look: dict):
             f"Podman without root can give files to nobody but the user that runs it, and the lab is to belong to {owner['name']}: "
             "leave lab_owner out and connect as that user, or run the play with become."
         )
+    yield from about_other_labs(wanted, look)
     yield from about_trust(wanted, look)
     yield from about_private(look["config_dir"], look)
     if (wanted["name"], wanted["packages_volume"]) == ("jupyter", "jupyter-data") and not look["container"]["exists"]:

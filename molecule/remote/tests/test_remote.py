@@ -105,8 +105,8 @@ def foreign_archive() -> str:
         (INNER, {"image_disk_space": "100 TB"}, "needs about 100.00 TB, but /var/lib/docker on this host has"),
         (INNER, {"lab_gpus": 1}, "wants GPUs, but this host has none"),
         (INNER, {"image_archive": foreign_archive()}, "for processors of type s390x, but this host has type"),
-        (f"{OUTER},{SECOND}", {"lab_name": "same"}, f"lab_name same is that of {SECOND} on the same machine, too"),
-        (f"{OUTER},{SECOND}", {"lab_port": 28888}, f"lab_port 28888 is that of {OUTER} on the same machine, too"),
+        (f"{OUTER},{SECOND}", {"lab_name": "same"}, f"lab_name same is that of {OUTER} and {SECOND} on the same machine"),
+        (f"{OUTER},{SECOND}", {"lab_port": 28888}, "lab_port 28888 would be that of labs "),
     ],
 )
 def test_what_can_never_work_is_refused_before_anything_comes(limit, variables, sentence):

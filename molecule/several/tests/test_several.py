@@ -75,6 +75,39 @@ def test_nothing_is_refused_when_it_is_back():
     assert converge().changed == []
 
 
+@pytest.mark.parametrize(
+    ("options", "variables", "sentence"),
+    [
+        ((), {"lab_packages_volume": f"{ALICE.name}-data"}, f"lab_packages_volume {ALICE.name}-data would be that of labs "),
+        (("--check",), {"lab_config_dir": f"{STATE / ALICE.name}/./config/"}, f"lab_config_dir {STATE / ALICE.name}/config would be that of labs "),
+        ((), {"lab_port": 28807}, "lab_port 28807 would be that of labs "),
+        ((), {"lab_name": ALICE.name}, f"lab_name {ALICE.name} is that of a lab of molecule-alice"),
+    ],
+)
+def test_what_two_labs_cannot_both_have(options, variables, sentence):
+    """In two runs, and though the other one is stopped. Each reason by itself is held by the unit tests."""
+    assert HOST.run("docker stop %s", ALICE.name).rc == 0
+    before = engine_state(), files(STATE / ALICE.name)
+    run = play(None, "--limit", BOB.name, *options, **variables)
+    assert (sentence in run.failures[BOB.name], ALICE.name in run.failures[BOB.name], run.changed) == (True, True, [])
+    assert before == (engine_state(), files(STATE / ALICE.name))
+    assert HOST.run("docker start %s", ALICE.name).rc == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"lab_name": "molecule-several-one", "lab_port": 28821}, "lab_name molecule-several-one is that of "),
+        ({"lab_packages_volume": "molecule-several-one"}, "lab_packages_volume molecule-several-one would be that of labs "),
+    ],
+)
+def test_what_two_labs_of_one_play_cannot_both_have(variables, sentence):
+    before = engine_state()
+    run = play(**variables)
+    assert [sentence in run.failures[lab.name] for lab in (ALICE, BOB)] == [True, True]
+    assert (run.changed, engine_state(), (STATE / "molecule-several-one").exists()) == ([], before, False)
+
+
 def table(run) -> dict:
     """The status table: lab -> its row."""
     rows = [re.split(r"  +", row) for row in re.findall(r'^ +"(.*)",?$', run.out, re.MULTILINE)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 import pytest
+from ansible_collections.mlenv.jupyter.plugins.filter.lab_conflicts import lab_conflicts as conflicts
 from ansible_collections.mlenv.jupyter.plugins.filter.lab_refusals import FilterModule
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _gpus
 from ansible_collections.mlenv.jupyter.plugins.module_utils._address import NOWHERE
@@ -87,11 +88,12 @@ LOOK = {
     "engine": ENGINE,
     "requests": True,
     "euid": 0,
-    "owner": {"name": "alice", "uid": 1001, "lab_uid": 1001, "lab_gid": 1001},
+    "owner": {"name": "alice", "uid": 1001, "home": "/home/alice", "lab_uid": 1001, "lab_gid": 1001},
     "image": {"present": True, "jupyter": True},
     "container": CONTAINER,
     "work_dir": {**WORK, "path": "/home/alice/work", "type": "absent", "uid": None},
     "untrusted": "",
+    **{"machine": "this one", "labs": []},
     "config_dir": PRIVATE,
     "mounts": {},
     "networks": {},
@@ -404,6 +406,74 @@ def test_home_that_does_not_exist():
     assert "lab_config_dir is in it" in one
 
 
+OTHER = {
+    **{"host": "", "name": "other", "state": "running", "uid": 1002, "owner": "bob", "volume": "other-data", "volumes": [], "port": "28889"},
+    **{"work_dir": "/home/bob/work", "private": ["/home/bob/.config/mlenv/other"], "address": "127.0.0.1"},
+}
+MINE = {"uid": 1001, "owner": "alice"}
+
+
+@pytest.mark.parametrize(
+    ("other", "wanted", "sentence"),
+    [
+        ({}, {}, None),
+        ({"volume": "lab-data"}, {}, "lab_packages_volume lab-data would be that of labs lab and other of alice and bob, who cannot write each other's files"),
+        ({"volume": "lab-data", **MINE}, {}, None),
+        ({"volumes": ["lab-data"]}, {}, "lab_packages_volume lab-data is mounted by lab other of bob, too, who would leave files in it that lab lab of alice"),
+        ({"volumes": ["lab-data"], **MINE}, {}, None),
+        ({}, {"volumes": ["other-data:/x"]}, "lab_volumes mounts other-data, the packages volume of lab other of bob"),
+        ({}, {"volumes": ["other-data:/x:rw,z"]}, "lab_volumes mounts other-data, the packages volume of lab other of bob"),
+        ({}, {"volumes": ["other-data:/x:ro"]}, None),
+        ({}, {"volumes": ["other-data:/x:z,ro"]}, None),
+        ({"work_dir": "/home/alice/work"}, {}, "lab_work_dir /home/alice/work would be that of labs lab and other of alice and bob"),
+        ({"work_dir": "/home/alice/work", **MINE}, {}, None),
+        ({"private": [PRIVATE["path"]]}, {}, "lab_config_dir /home/alice/.config/mlenv/lab would be that of labs lab and other, and each would replace"),
+        ({"private": [PRIVATE["path"]], **MINE}, {}, "lab_config_dir /home/alice/.config/mlenv/lab would be that of labs lab and other, and each"),
+        ({"private": [PRIVATE["path"] + "-home"], **MINE}, {}, None),
+        ({"private": [PRIVATE["path"] + "-home"], **MINE}, {"brings_home": True}, "/home/alice/.config/mlenv/lab-home would be that of labs"),
+        ({"port": "28888"}, {}, "lab_port 28888 would be that of labs lab and other: give each of them a lab_port of its own."),
+        ({"port": "28888", "state": "exited"}, {}, "labs lab and other (other is exited): give each of them a lab_port of its own, or remove that lab."),
+        ({"port": "28888", "address": "0.0.0.0"}, {"port": 28888}, "lab_port 28888 would be that of labs lab and other"),
+        ({"port": "28888", "address": "127.0.0.2"}, {}, None),
+        ({"port": "28888", "address": "0:0:0:0:0:0:0:1"}, {"bind_address": "::1"}, "lab_port 28888 would be that of labs lab and other"),
+    ],
+)
+def test_what_another_lab_has_already(other, wanted, sentence):
+    """Be it stopped, and made by another run."""
+    found = said(wanted, labs=[{**OTHER, **other}])
+    assert [sentence in one for one in found] == ([True] if sentence else [])
+
+
+def test_lab_of_the_same_name_that_is_somebody_else_s():
+    there = {**CONTAINER, "exists": True, "managed": True, "uid": 1002, "owner": "bob"}
+    [only] = said(container=there)
+    assert "lab_name lab is that of a lab of bob, and this lab lab would be one of alice: give this lab a lab_name of its own" in only
+    assert said(container={**there, "uid": 1001}) == said(container={**there, "uid": None}) == []
+    assert said(container={**there, "managed": False, "jupyter": True}) == []
+    # Who no longer wants it removes it, whoever it was made for.
+    assert said({"state": "absent"}, container=there) == said({"state": "stopped"}, container=there) == []
+    # Without root all labs of an engine are of one user, whose number in the lab is another one.
+    assert said(container=there, engine={**ENGINE, "kind": "podman", "rootless": True, "socket": "/run/x"}, euid=1001) == []
+
+
+def test_labs_of_one_play():
+    """By their plans: those of other machines and engines are not in the way, nor is what a host without a plan wants."""
+    mine = {**OTHER, "host": "a", "name": "a", "machine": "m", "engine": ["docker", "/var/lib/docker"]}
+    other = {**mine, "host": "b", "name": "b", "uid": 1003, "owner": "carol", "port": "1", "work_dir": "/x", "private": []}
+
+    def told(*others):
+        return conflicts(mine, [{"__lab_plan": {"claims": claims}} for claims in others])
+
+    [only] = told(mine, other)
+    assert "lab_packages_volume other-data would be that of labs a and b of bob and carol" in only
+    assert told({**other, "machine": "another"}) == told({**other, "engine": ["podman", "/x"]}) == told(mine) == []
+    assert conflicts(mine, [{}, {"__lab_plan": {"refused": ["x"]}}, {"__lab_plan": None}]) == []
+    [only] = told({**other, "name": "a"})
+    assert "lab_name a is that of a and b on the same machine" in only
+    # Ports and directories are the machine's, whichever engine has them.
+    assert len(told({**other, "engine": ["podman", "/x"], "port": "28889", "work_dir": mine["work_dir"]})) == 2
+
+
 def test_whose_the_lab_is_comes_before_where_they_may_look():
     found = said(engine={**ENGINE, "rootless": True}, config_dir={**PRIVATE, "type": "hidden"}, work_dir={**WORK, "type": "hidden"})
     assert "Podman without root can give files to nobody but" in found[0]
@@ -565,8 +635,14 @@ def test_all_sentences_come_at_once():
 # -- A host that is still bare ------------------------------------------------------------------------------------
 
 GPU = {"index": "0", "uuid": "GPU-0", "name": "NVIDIA A10", "compute": "8.6"}
-EARLY = {"state": "early", "name": "lab", "port": "28888", "bind_address": "127.0.0.1", "image": "r.example.com/pytorch-notebook:cuda13-2026-11-16"}
-NEIGHBOUR = {"host": "other", "state": "started", "name": "other", "port": 28889, "address": "127.0.0.1", "gpus": "auto", "exclusive": False}
+EARLY = {
+    **{"state": "early", "name": "lab", "port": "28888", "bind_address": "127.0.0.1", "image": "r.example.com/pytorch-notebook:cuda13-2026-11-16"},
+    **{"packages_volume": "lab-data", "volumes": [], "brings_home": False},
+}
+NEIGHBOUR = {
+    **{"host": "other", "state": "started", "name": "other", "port": 28889, "address": "127.0.0.1", "gpus": "auto", "exclusive": False},
+    **{"owner": "", "volume": "other-data", "work_dir": "~/other", "config_dir": "~/.config/mlenv/other"},
+}
 
 
 def said_early(gpus="auto", toolkit=True, neighbour=(), **host):
@@ -588,9 +664,13 @@ def test_bare_host_that_can_get_all_that_it_lacks():
         ({"gpus": 1, **_gpus.NONE}, "wants GPUs, but this host has none"),
         ({"driver": "570.133.20"}, "needs NVIDIA's driver 580.65.06 or later, but this host has 570.133.20"),
         ({"gpus": 1, "toolkit": False}, "the NVIDIA Container Toolkit is not set up"),
-        ({"neighbour": {"name": "lab"}}, "lab_name lab is that of other on the same machine, too"),
-        ({"neighbour": {"port": 28888}}, "lab_port 28888 is that of other on the same machine, too"),
-        ({"neighbour": {"port": 28888, "address": "0.0.0.0"}}, "lab_port 28888 is that of other"),
+        ({"neighbour": {"name": "lab"}}, "lab_name lab is that of lab and other on the same machine: the two would be one container"),
+        ({"neighbour": {"port": 28888}}, "lab_port 28888 would be that of labs lab and other: give each of them a lab_port of its own."),
+        ({"neighbour": {"port": 28888, "address": "0.0.0.0"}}, "lab_port 28888 would be that of labs lab and other"),
+        ({"neighbour": {"owner": "bob", "volume": "lab-data"}}, "lab_packages_volume lab-data would be that of labs lab and other of alice and bob"),
+        ({"neighbour": {"owner": "bob", "work_dir": "/home/alice/work/"}}, "lab_work_dir /home/alice/work would be that of labs lab and other of"),
+        ({"neighbour": {"config_dir": "~/.config/mlenv/lab"}}, "lab_config_dir /home/alice/.config/mlenv/lab would be that of labs lab and other"),
+        ({"neighbour": {"owner": "bob", "config_dir": "/home/alice/.config/mlenv/./lab"}}, "/.config/mlenv/lab would be that of labs lab and other"),
     ],
 )
 def test_what_a_bare_host_will_never_have(asked, sentence):
@@ -598,7 +678,18 @@ def test_what_a_bare_host_will_never_have(asked, sentence):
     assert sentence in found
 
 
-@pytest.mark.parametrize("neighbour", [{"port": 28888, "address": "127.0.0.2"}, {"name": "lab", "state": "absent"}])
+@pytest.mark.parametrize(
+    "neighbour",
+    [
+        {"port": 28888, "address": "127.0.0.2"},
+        {"name": "lab", "state": "absent"},
+        # Of one owner, as far as is known.
+        {"volume": "lab-data", "work_dir": "/home/alice/work"},
+        {"owner": "alice", "volume": "lab-data", "work_dir": "~/work"},
+        # In another home.
+        {"owner": "bob", "work_dir": "~/work", "config_dir": "~/.config/mlenv/lab"},
+    ],
+)
 def test_neighbours_that_are_not_in_the_way(neighbour):
     assert said_early(neighbour=neighbour) == []
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.mlenv.jupyter.plugins.filter.machine_labs import machine_labs
+from jinja2.exceptions import UndefinedError
 
 JUMP = {"ansible_ssh_common_args": "-J jump.example.com"}
 
@@ -48,6 +49,25 @@ def test_row():
     host = {"lab_name": "b", "lab_port": "28889", "lab_gpus_exclusive": "yes", "ansible_failed_result": {}, "__engine_look": {"engine": {}}}
     [row] = machine_labs([{"inventory_hostname": "gpu1", **host}], "gpu1")
     assert (row["name"], row["port"], row["exclusive"], row["failed"], row["looked"]) == ("b", "28889", True, True, True)
+
+
+def test_row_of_what_a_lab_has_for_itself():
+    class Host(dict):
+        """Whose work directory is made of a default of the role, which the inventory does not have."""
+
+        def get(self, name, default=None):
+            if name == "lab_work_dir":
+                raise UndefinedError("'lab_name' is undefined")
+            return super().get(name, default)
+
+    names = ("owner", "volume", "work_dir", "config_dir")
+    [row] = machine_labs([{"inventory_hostname": "gpu1"}], "gpu1")
+    assert [row[name] for name in names] == ["", "jupyter-data", "~/_jupyter_mount", "~/.config/mlenv/jupyter-ds"]
+    host = {"inventory_hostname": "gpu1", "lab_name": 2024, "ansible_user": "alice", "lab_config_dir": "/srv/{{ lab_name }}"}
+    [row] = machine_labs([Host(host)], "gpu1")
+    assert [row[name] for name in names] == ["alice", "2024-data", "", ""]
+    [row] = machine_labs([{**host, "lab_owner": "bob", "lab_packages_volume": "mine"}], "gpu1")
+    assert (row["owner"], row["volume"]) == ("bob", "mine")
 
 
 @pytest.mark.parametrize(

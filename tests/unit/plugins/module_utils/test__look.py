@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import http.server
+import json
 import os
 import pathlib
 import pwd
@@ -138,6 +139,76 @@ def test_container_of_which_an_engine_says_little():
 
 def test_container_keeps_its_environment_to_itself():
     assert "hunter2" not in str(_look.read_container(container(env=["PASSWORD=hunter2"])))
+
+
+MOUNTS = [
+    {"Destination": "/home/jovyan/.local", "Name": "lab-data", "Source": "/var/lib/docker/volumes/lab-data/_data", "RW": True},
+    {"Destination": "/home/jovyan/work", "Source": "/srv/../srv/work", "RW": True},
+    {"Destination": "/etc/mlenv", "Source": "/srv/private", "RW": False},
+    {"Destination": "/cache", "Name": "cache", "RW": True},
+    {"Destination": "/sets", "Name": "sets", "RW": False},
+    {"Destination": "/data", "Source": "/data", "RW": True},
+]
+
+
+def test_what_no_other_lab_can_have():
+    lab = container(env=["NB_UID=0"], bindings=binding(), Mounts=MOUNTS, State={"Status": "exited"})
+    found = _look.read_claim(lab)
+    assert found == {
+        **{"host": "", "name": "lab", "state": "exited", "uid": 0, "owner": "root", "volume": "lab-data", "volumes": ["cache"], "work_dir": "/srv/work"},
+        **{"private": ["/srv/private"], "port": "28888", "address": "127.0.0.1"},
+    }
+    assert _look.read_claim(lab, 1001)["uid"] == 1001
+    home = container(bindings=binding(), Mounts=[*MOUNTS, {"Destination": "/home/jovyan", "Source": "/srv/private-home"}])
+    assert (_look.read_claim(home)["private"], _look.read_claim(home)["uid"]) == (["/srv/private", "/srv/private-home"], None)
+    assert _look.read_claim(container())["work_dir"] == ""
+
+
+class Labs:
+    """An engine with these containers, that counts what it is asked."""
+
+    cli = "docker"
+
+    def __init__(self, *containers):
+        self.containers, self.asked = containers, []
+
+    def run(self, *argv):
+        self.asked.append(argv[0])
+        if argv[0] == "ps":
+            return Result(0, "".join(f"{number}\n" for number, _one in enumerate(self.containers)), "")
+        # One was removed meanwhile.
+        return Result(1, json.dumps([one.raw for one in self.containers]), "Error: No such container: 7")
+
+
+def test_other_labs_are_asked_about_where_it_is_needed_alone():
+    lab = container(labels={"mlenv.jupyter.spec": "0"}, env=["NB_UID=1001"], bindings=binding(), Mounts=MOUNTS)
+    params = {"name": "lab", "volume": "lab-data", "port": 28888, "bind_address": "127.0.0.1", "volumes": ["/data:/data", "cache:/cache", "/scratch"]}
+    asking = _look.Look(None, params)
+    facts = {
+        "container": _look.read_container(lab),
+        "owner": {"lab_uid": 1001},
+        "volume": {"name": "lab-data", "uid": 1001},
+        "work_dir": {"real": "/srv/work"},
+        "config_dir": {"real": "/srv/private"},
+    }
+    assert asking._has_its_own(facts, lab)
+    assert asking._has_its_own({**facts, "volume": {"name": "lab-data", "uid": None}}, lab)
+    assert not asking._has_its_own(facts, None)
+    for changed in ({"volume": {"name": "lab-data", "uid": 1002}}, {"work_dir": {"real": "/x"}}, {"config_dir": {"real": "/x"}}):
+        assert not asking._has_its_own({**facts, **changed}, lab)
+    for changed in ({"port": 28889}, {"bind_address": "0.0.0.0"}, {"volume": "other"}, {"volumes": ["other:/x:ro"]}):
+        assert not _look.Look(None, {**params, **changed})._has_its_own({**facts, "volume": {"name": changed.get("volume", "lab-data"), "uid": 1001}}, lab)
+
+
+def test_other_labs():
+    mine, other = container(bindings=binding(), Mounts=MOUNTS), container(bindings=binding("1"), Mounts=MOUNTS)
+    other.raw["Name"] = "/other"
+    engine = Labs(mine, other)
+    asking = _look.Look(engine, {"name": "lab"})
+    facts = {"euid": 1001, "engine": {"rootless": True}}
+    assert [(lab["name"], lab["port"], lab["uid"]) for lab in asking._other_labs(facts)] == [("other", "1", 1001)]
+    assert engine.asked == ["ps", "container"]
+    assert _look.Look(Labs(), {"name": "lab"})._other_labs(facts) == []
 
 
 def test_mount_whose_source_was_deleted():

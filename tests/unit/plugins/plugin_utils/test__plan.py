@@ -68,7 +68,7 @@ BARE = {
         **{**ABSENT, **PLACE, "path": "/private", "ours": False, "names": [], "strangers": [], "home_taken": False, "home_untrusted": ""},
         "files": NO_FILES,
     },
-    "untrusted": "",
+    **{"untrusted": "", "machine": "this one", "labs": []},
     **{"ca_bundle": {"path": "", "sha256": ""}, "mounts": {}, "networks": {}, "address_here": True, "port_holder": "", "packages": {}},
     **{"indexes": [], "protected": ""},
     "sources": {"nft": True, "apt": True, "boot": {"kind": "systemd"}, "left": [], "rules": "", "as_wanted": True},
