@@ -65,20 +65,20 @@ def test_settings_with_which_no_lab_can_work(bridge, settings, sentence):
     start_second(bridge, **settings)
     run = site()
     start_second(**SETTINGS)
-    assert sentence in run.failures[NAME] and run.changed == []
+    assert sentence in run.out and run.changed == []
 
 
 def test_engine_that_modules_cannot_talk_to():
     there("docker context use far")
     run = site()
     there("docker context use second")
-    assert "talks to ssh://root@gpu1.example.com (context far of /root/.docker/config.json)" in run.failures[NAME]
+    assert "talks to ssh://root@gpu1.example.com (context far of /root/.docker/config.json)" in run.out
     assert run.changed == []
 
 
 def test_the_default_engine_is_not_set_up_for_a_client_of_another():
     run = site(engine_daemon_config={"debug": True})
-    assert "sets up the engine at unix:///var/run/docker.sock alone: leave out engine_daemon_config" in run.failures[NAME]
+    assert "sets up the engine at unix:///var/run/docker.sock alone: leave out engine_daemon_config" in run.out
     assert run.changed == []
 
 
