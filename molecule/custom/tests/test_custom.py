@@ -15,6 +15,7 @@ from helpers import HOST, STATE, Lab, converge, play, wait_until
 LAB = Lab("molecule-custom")
 HOME = STATE / "home"
 SECRET = "HF_TOKEN=a 'secret' \"of\" ours \\ ü"
+MOUNTED = [f"{STATE}/files:/wheels:ro"]
 ROLE = pathlib.Path(os.environ["MOLECULE_PROJECT_DIRECTORY"], "roles/lab")
 
 
@@ -41,6 +42,28 @@ def test_certificate():
     assert "DNS:alice.example.com, DNS:localhost, IP Address:127.0.0.1" in certificate
     end = datetime.datetime.strptime(certificate.splitlines()[0] + "+0000", "notAfter=%b %d %H:%M:%S %Y GMT%z")
     assert round((end - datetime.datetime.now(datetime.timezone.utc)) / datetime.timedelta(days=1)) == 100
+
+
+def test_what_is_decided_of_packages_is_the_same_before_there_is_a_lab(tmp_path):
+    """Its variables, its directories and its user are those of the container that runs."""
+    asked = {
+        **{"image": "mlenv-test:minimal", "volume": "molecule-custom-packages", "home": "/home/alice", "owner": "molecule-custom", "volumes": MOUNTED},
+        **{"work_dir": f"{HOME}/notebooks", "config_dir": f"{HOME}/private", "mounts": [MOUNTED[0].split(":")[0]]},
+        "packages": ["made-up-one==${MADE_UP_VERSION}", "pycparser>${SECRET_VERSION}", "/wheels/made_up_two-1.0-py3-none-any.whl;python_version>'3'"],
+        "requirements": "a is what\nno/such/directory\nb --nonsense\n./work; python_version < '3'\n",
+        "constraints": "made-up-one<9; sys_platform == 'linux'\n",
+        "env": {"MADE_UP_VERSION": "1.0", "PIP_RETRIES": "0", "UV_HTTP_RETRIES": "0"},
+        "secret_config": 'import os\n\nos.environ.update({"SECRET_VERSION": "0.0.1"})\n',
+    }
+    asks = [{"mlenv.jupyter.lab_info": {"name": name, **asked}, "register": name} for name in ("there", "missing")]
+    asks[0]["mlenv.jupyter.lab_info"]["name"] = LAB.name
+    said = {"ansible.builtin.debug": {"msg": "{{ [there, missing] | map(attribute='packages') | zip([there, missing] | map(attribute='packages_of')) }}"}}
+    (tmp_path / "ask.yml").write_text(json.dumps([{"hosts": "localhost", "gather_facts": False, "tasks": [*asks, said]}]))
+    run = play(tmp_path / "ask.yml")
+    [[there, container], [missing, image]] = json.JSONDecoder().raw_decode(run.out, run.out.index('"msg": ') + 7)[0]
+    assert (container, image) == ("container", "image")
+    assert there == missing
+    assert [one["text"] for one in there["malformed"]] == ["a is what", "no/such/directory", "b", "./work; python_version < '3'"]
 
 
 def test_storage():
