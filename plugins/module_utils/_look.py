@@ -916,7 +916,7 @@ class Look:
         users, who = trusted_users(owner["uid"], owner["lab_uid"]), owner["name"]
         what = f"{path}, the private directory of lab {self.params['name']}"
         return (
-            why_not_trusted(path, [*PRIVATE_FILES, WHEELS], users, what, "lab_config_dir", who),
+            why_not_trusted(path, [*PRIVATE_FILES, WHEELS, SKELETON], users, what, "lab_config_dir", who),
             why_not_trusted(os.path.dirname(path), [os.path.basename(path) + "-home"], users, f"{path}-home", "lab_config_dir", who),
         )
 

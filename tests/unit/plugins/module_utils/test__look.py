@@ -461,6 +461,7 @@ def test_links_on_the_way_to_a_work_directory_that_is_to_be_made(tmp_path):
         (lambda top: os.chown(top / "labs/conf/token", 4242, 0), "/labs/conf/token belongs to uid 4242, not to "),
         (lambda top: os.chown(top / "labs/conf/server.pem", 4242, 0), "/labs/conf/server.pem belongs to uid 4242, not to "),
         (lambda top: os.lchown(top / "labs/conf/wheels", 4242, 0), "/labs/conf/wheels belongs to uid 4242, not to "),
+        (lambda top: os.lchown(top / "labs/conf/skeleton", 4242, 0), "/labs/conf/skeleton belongs to uid 4242, not to "),
         (lambda top: (top / "labs").chmod(0o777), "/labs may be written by everybody, so that others could put"),
         (lambda top: (top / "labs").chmod(0o2775), ""),  # of root's own group
         (lambda top: (os.chown(top / "labs", 0, 100), (top / "labs").chmod(0o2775)), "/labs may be written by group users, so that others could put"),
@@ -474,7 +475,8 @@ def test_private_directory_that_others_could_change(tmp_path, spoil, why):
     private.mkdir(parents=True)
     for name in ("token", "server.pem", "notes"):
         (private / name).write_text("x")
-    (private / "wheels").mkdir()
+    for name in ("wheels", "skeleton"):
+        (private / name).mkdir()
     asking = _look.Look(None, {"name": "lab"})
     facts = {"config_dir": {"path": str(private)}, "owner": {"name": "alice", "uid": 1234, "lab_uid": 1234}}
     assert asking._untrusted(facts) == ("", "")
