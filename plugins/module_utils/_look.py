@@ -256,8 +256,8 @@ def read_container(container: Container) -> dict:
 
 
 def read_uid(container: Container) -> int | None:
-    """The number of a lab's user, as role lab gives it; None if there is none."""
-    number = container.env.get("NB_UID") or (container.raw["Config"].get("User") or "").partition(":")[0]
+    """The number of a lab's user, as role lab gives it; None if there is none. Images set NB_UID: it counts where root makes that user."""
+    number = container.env.get("NB_UID", "") if container.started_as_root else container.raw["Config"]["User"].partition(":")[0]
     return int(number) if number.isdigit() else None
 
 

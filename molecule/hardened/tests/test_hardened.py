@@ -139,7 +139,7 @@ def test_a_terminal_is_as_in_any_lab(conda):
 @pytest.mark.usefixtures("_again")
 def test_groups_of_the_owner(conda):
     assert {"50", "45161"} <= set(conda.run("id", "-G").stdout.split())
-    assert {"molecule-staff", "molecule-project"} <= set(conda.run("id", "-Gn").stdout.split())
+    assert {"staff", "molecule-project"} <= set(conda.run("id", "-Gn").stdout.split())
     name = f"{conda.name}.txt"
     assert conda.run("touch", f"/project/{name}").rc == 0
     found = (STATE / "project" / name).stat()

@@ -48,7 +48,7 @@ set_up_user() {
 
 # The home follows the name. What is mounted below the old home stays where it is, and is worth a warning.
 set_up_home() {
-    local home=/home/$NB_USER mounted
+    local home=/home/$NB_USER mounted file
     export HOME=$home
     [ "$NB_USER" != jovyan ] || return 0
     mounted=$(awk '$2 ~ "^/home/jovyan(/|$)" { print $2 }' /proc/mounts)
@@ -65,7 +65,9 @@ set_up_home() {
         fi
     elif [ ! -L "$home" ]; then
         # It exists because something is mounted in it: the shell's own files are missing, and so is its owner.
-        cp --no-clobber /etc/skel/.[!.]* "$home/" 2>/dev/null || true
+        for file in /home/jovyan/.[!.]*; do
+            [ -e "$home/${file##*/}" ] || [ ! -f "$file" ] || cp --preserve=mode,timestamps "$file" "$home/" || true
+        done
         mountpoint --quiet "$home" || chown "$NB_UID:$NB_GID" "$home" "$home"/.[!.]* 2>/dev/null || true
     fi
     if [[ "$PWD/" == /home/jovyan/* ]]; then

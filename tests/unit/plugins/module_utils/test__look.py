@@ -1086,3 +1086,14 @@ def test_groups(monkeypatch, wanted, given, unknown):
 
 def test_groups_of_root_are_not_the_labs():
     assert _look.find_groups({"name": "root", "uid": 0, "gid": 0, "lab_uid": 1000, "lab_gid": 100}, ["auto"]) == {"given": [], "unknown": []}
+
+
+@pytest.mark.parametrize(
+    ("user", "env", "uid"),
+    # An image sets NB_UID, whoever the container is started as.
+    [("root", ["NB_UID=1001"], 1001), ("4711:4711", ["NB_UID=1000"], 4711), ("root", [], None), ("jovyan", ["NB_UID=1000"], None)],
+)
+def test_whose_a_lab_is(user, env, uid):
+    lab = container(env=env)
+    lab.raw["Config"]["User"] = user
+    assert _look.read_uid(lab) == uid
