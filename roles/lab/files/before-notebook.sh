@@ -1,6 +1,9 @@
 # shellcheck shell=bash
 # Sourced by the image's start.sh after all of the image's own hooks, as root or as the lab's user. What is above this text are the lab's settings.
 # A hook that fails ends the start of older images, so this one works in subshells, and never fails.
+_mlenv_home=${_mlenv_home:-} _mlenv_aside=${_mlenv_aside:-}
+_mlenv_ways+=()
+_mlenv_groups+=()
 
 # As root: what the engine made on the way to a mount below the home is root's. No link is followed, and no mount of the host entered.
 _mlenv_own_ways() {
@@ -75,13 +78,18 @@ _mlenv_tell_conda() {
     fi
 }
 
+_mlenv_serve_user() {
+    (_mlenv_fill_home)
+    [ -z "$CONDA_PREFIX" ] || _mlenv_tell_conda
+}
+
 _mlenv_as_user() {
     local functions
-    functions=$(declare -p _mlenv_home; declare -f _mlenv_copy_missing _mlenv_fill_home _mlenv_tell_conda)
     if [ "$(id -u)" = 0 ]; then
-        setpriv --reuid "$NB_UID" --regid "$NB_GID" --init-groups -- bash -c "$functions"$'\n'"$1"
+        functions=$(declare -p _mlenv_home; declare -f _mlenv_copy_missing _mlenv_fill_home _mlenv_tell_conda _mlenv_serve_user)
+        setpriv --reuid "$NB_UID" --regid "$NB_GID" --init-groups -- bash -c "$functions"$'\n_mlenv_serve_user'
     else
-        bash -c "$functions"$'\n'"$1"
+        _mlenv_serve_user
     fi
 }
 
@@ -94,12 +102,11 @@ _mlenv_prepare() {
         _mlenv_join_groups
         _mlenv_own_ways
     fi
-    _mlenv_as_user _mlenv_fill_home
-    [ -z "$CONDA_PREFIX" ] || _mlenv_as_user _mlenv_tell_conda
+    _mlenv_as_user
 }
 
 (set +e; _mlenv_prepare) >/dev/null || true
 _mlenv_env=${CONDA_PREFIX:+$CONDA_PREFIX/bin}
 . /etc/profile.d/zzz-mlenv.sh || true
-unset -f _mlenv_own_ways _mlenv_join_groups _mlenv_copy_missing _mlenv_fill_home _mlenv_tell_conda _mlenv_as_user _mlenv_prepare
+unset -f _mlenv_own_ways _mlenv_join_groups _mlenv_copy_missing _mlenv_fill_home _mlenv_tell_conda _mlenv_serve_user _mlenv_as_user _mlenv_prepare
 unset _mlenv_ways _mlenv_groups _mlenv_aside

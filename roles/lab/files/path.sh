@@ -3,6 +3,8 @@
 # itself first: so login shells read this file, and so does conda's activation. _mlenv_own and _mlenv_image are PATHs, set above.
 # What stands before the image's programs, such as those of a virtual environment, stays there.
 
+_mlenv_home=${_mlenv_home:-} _mlenv_own=${_mlenv_own:-} _mlenv_image=${_mlenv_image:-}
+
 _mlenv_order() {
     _mlenv_left=$PATH: _mlenv_front='' _mlenv_back='' _mlenv_kept=''
     while [ -n "$_mlenv_left" ]; do

@@ -13,8 +13,13 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from packaging.requirements import InvalidRequirement, Requirement
 from pip._internal.network.session import PipSession
-from pip._internal.req.req_file import _decode_req_file, preprocess
 from pip._internal.req.req_file import parse_requirements as pip_reads
+from pip._internal.req.req_file import preprocess
+
+try:
+    from pip._internal.req.req_file import _decode_req_file
+except ImportError:  # before pip 25.0 it was another function, which took other encodings
+    _decode_req_file = None
 
 NAMES = st.from_regex(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,8}[A-Za-z0-9])?", fullmatch=True)
 VERSIONS = st.from_regex(r"[0-9]{1,2}(\.[0-9]{1,2}){0,2}((a|b|rc)[0-9])?", fullmatch=True)
@@ -244,7 +249,7 @@ def test_lines_as_one_text_keep_their_origin(tmp_path):
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
 def test_marks_of_encodings(encoding):
     assert decoded("\ufeffa # \u00e4\r\n".encode(encoding)) == "a # \u00e4\r\n"
-    assert _decode_req_file("\ufeffa # \u00e4\r\n".encode(encoding), "x") == "a # \u00e4\r\n"
+    assert _decode_req_file is None or _decode_req_file("\ufeffa # \u00e4\r\n".encode(encoding), "x") == "a # \u00e4\r\n"
 
 
 @pytest.mark.parametrize(
@@ -257,5 +262,6 @@ def test_marks_of_encodings(encoding):
         b"# one\n# two\n# coding: nonsense\na\n",
     ],
 )
+@pytest.mark.skipif(_decode_req_file is None, reason="an older pip reads encodings in another way")
 def test_encodings_are_those_of_pip(content):
     assert decoded(content) == _decode_req_file(content, "x")
