@@ -23,12 +23,13 @@ FILES = {"cert.pem", "key.pem"}
 NOWHERE = {"address": "", "named_by": "", "environment": {}, "conflict": "", "here": True, "default": True}
 
 
-def find_address(engine: Engine, docker_host: str = "", environ: dict = os.environ) -> dict:
+def find_address(engine: Engine, docker_host: str = "", environ: dict | None = None) -> dict:
     """The address of the client's engine, what names it, and the environment that names it to other modules.
 
     conflict: why other modules cannot talk to that engine, "" if they can. here: whether it is on this host.
     The client is asked only where something names another engine than the default one: that costs a process.
     """
+    environ = os.environ if environ is None else environ
     if os.path.basename(engine.cli).startswith("podman"):
         return _find_podman(docker_host, environ)
     folder = environ.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")

@@ -21,8 +21,9 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 UNSEEN = {"env": {}, "secret": [], "named_by": "", "wrong": ""}
 
 
-def find_proxy(wanted, cli: str, address: str = "", environ: dict = os.environ) -> tuple:
+def find_proxy(wanted, cli: str, address: str = "", environ: dict | None = None) -> tuple:
     """Variables in lower case with their values, and what names them. wanted: auto, none, or the variables themselves."""
+    environ = os.environ if environ is None else environ
     if isinstance(wanted, dict):
         return {name: _text(value) for name, value in wanted.items() if _text(value)}, "lab_proxy"
     if wanted != "auto":

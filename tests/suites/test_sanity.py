@@ -43,6 +43,6 @@ def test_units(ansible_test):
     # Newer ones are those of `make unit` and `make matrix`; what runs pip for minutes does so in containers of each Python, in `make integration`.
     oldest = next(minor for minor in range(9, 99) if shutil.which(f"python3.{minor}", path=interpreters_path()))
     elsewhere = ("test__inside_change", "test__inside_info", "test__inside_kernel", "test__inside_reader")
-    # A lookup is the controller's, which has no Python as old as that.
-    chosen = [path for path in files("tests/unit/*/test_*.py") if path.stem not in elsewhere and "lookup" not in path.parts]
+    # Lookups and actions are the controller's, which has no Python as old as that.
+    chosen = [path for path in files("tests/unit/*/test_*.py") if path.stem not in elsewhere and not {"action", "lookup"} & set(path.parts)]
     ansible_test("units", "--venv", "--python", f"3.{oldest}", *map(str, chosen))

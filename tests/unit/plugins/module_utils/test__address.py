@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.mlenv.jupyter.plugins.action.lab_info import about_defaults, told_by_defaults
 from ansible_collections.mlenv.jupyter.plugins.module_utils import _address
 from ansible_collections.mlenv.jupyter.plugins.module_utils._exec import Engine
 
@@ -150,34 +149,3 @@ def test_engine_of_this_host(address, here):
 def test_podman(find, environ, environment, conflict):
     found = find(Client(), environ, cli="/usr/bin/podman")
     assert (found["environment"], bool(found["conflict"])) == (environment, conflict)
-
-
-@pytest.mark.parametrize(
-    ("defaults", "told"),
-    [
-        ([], ""),
-        ([{"group/community.docker.docker": {"timeout": 9}}, {"ansible.builtin.copy": {"docker_host": SECOND}}], ""),
-        ([{"group/community.docker.docker": {"docker_host": "unix:///first"}}, {"group/community.docker.docker": {"docker_host": SECOND}}], SECOND),
-        ([{"community.docker.docker_container": {"docker_url": SECOND}}], SECOND),
-        ([{"docker_container": {"docker_host": SECOND}}], SECOND),
-    ],
-)
-def test_what_module_defaults_name(defaults, told):
-    assert told_by_defaults(defaults) == told
-
-
-@pytest.mark.parametrize(
-    ("told", "address", "refused"),
-    [
-        ("", SECOND, False),
-        (SECOND, SECOND, False),
-        ("unix:///run/docker.sock", _address.DEFAULT, False),
-        (_address.DEFAULT, "", False),
-        (SECOND, _address.DEFAULT, True),
-    ],
-)
-def test_module_defaults_that_name_another_engine(told, address, refused):
-    said = about_defaults({"address": address, "named_by": ""}, told)
-    assert bool(said) is refused
-    if refused:
-        assert told in said and address in said
